@@ -1,0 +1,1 @@
+"""Does the bot answer, correct, refer, refuse and raise the alarm as it should?"""

@@ -1,0 +1,284 @@
+"""Development cases and the facts' own asks → `app/calibration.json`. The test split is never read here.
+
+Three logistic models are fitted, all with scikit-learn and without randomness:
+
+- ranking: which candidate answers. Every ask is left out of the index in turn and becomes a question.
+- opinions: crisis, refer and scope, from the encoded message alone.
+- answers: does the first candidate answer, from the ranking evidence and the scope opinion. The opinions it learns from
+  are out-of-fold, so that it meets them as uncertain as they will be.
+
+Thresholds follow from budgets (see `Budget`), on out-of-fold probabilities.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from app.calibration import HERE, Calibration, Linear, Opinions, Thresholds
+from app.decision import Sameness, evidence
+from app.models import Found, Question
+from app.retrieval import Retrieval
+from app.settings import Settings
+from app.understanding import understand
+from evals.cases import Case, load_cases
+from knowledge.encoder import Encoder, MiniLM
+from knowledge.index import Index, open_index
+from knowledge.signing import Vetted, vet
+from knowledge.store import load
+
+_FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)  # files are ordered by theme: mix them
+_RIVALS = 6  # wrong candidates kept per question when learning to rank
+_EVERY = 2  # every second ask becomes a question: enough, in half the time
+RANKING_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "is_error")
+ANSWER_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "gap", "known_share", "scope")
+_CRISIS_FAMILIES = ("crisis",)
+_REFER_FAMILIES = ("refer",)
+_OUTSIDE_FAMILIES = ("out_of_scope", "injection", "small_talk")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How often each threshold may be wrong on the development split, as a share.
+
+    Attributes:
+        refused: answerable questions that get no answer. Doubt costs little: near questions are offered instead.
+        false_alarms: crisis look-alikes and ordinary questions that the learned opinion turns into a crisis.
+        care: ordinary questions that get a care notice they did not need; kind, so this may be larger.
+        referred: education questions that the learned opinion refers.
+
+    """
+
+    refused: float = 0.05
+    false_alarms: float = 0.005
+    care: float = 0.03
+    referred: float = 0.01
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question with its evidence and what would be right."""
+
+    found: Found
+    right: frozenset[str]
+    scope: float = 0.0
+
+
+def fit(settings: Settings, today, report: Callable[[str], None], budget: Budget = Budget()) -> Calibration:
+    """Fit everything on the development split, write `app/calibration.json` and return it."""
+    encoder = MiniLM(threads=settings.encoder_threads)
+    base, _ = load(settings.knowledge_dir)
+    vetted = vet(base, today, settings.review_level)
+    index = open_index(vetted, encoder, settings.index_dir)
+    cases = load_cases("dev")
+    report(f"{len(index.views)} views, {len(cases)} development cases")
+    same = Sameness(vetted)
+
+    blank = _blank(encoder)
+    retrieval = Retrieval(vetted, index, encoder, blank)
+    asks = list(_left_out(retrieval, index, vetted))
+    report(f"{len(asks)} asks left out in turn")
+    questions = _answerable(cases, retrieval, vetted)
+    ranking = _fit_ranking([*asks, *questions, *questions, *questions], same)
+    report("ranking fitted")
+
+    ranked = blank.model_copy(update={"ranking": ranking})
+    retrieval = Retrieval(vetted, index, encoder, ranked)
+    messages = _messages(cases, vetted, encoder)
+    opinions, out_of_fold = _fit_opinions(messages, _view_vectors(index))
+    report("opinions fitted")
+    samples = [
+        *_left_out(retrieval, index, vetted),
+        *_answerable(cases, retrieval, vetted),
+        *_outside(cases, retrieval, vetted),
+    ]
+    answers, probabilities, labels = _fit_answers(samples, opinions, same)
+    thresholds = _thresholds(probabilities, labels, out_of_fold, budget)
+    calibration = Calibration(
+        encoder=encoder.fingerprint,
+        data_digest=_digest(cases, index),
+        ranking=ranking,
+        answers=answers,
+        opinions=opinions,
+        thresholds=thresholds,
+        metrics=_metrics(samples, probabilities, labels, out_of_fold, same),
+    )
+    HERE.write_text(_rounded(calibration), encoding="utf-8")
+    for name, value in calibration.metrics.items():
+        report(f"{name}: {value:.3f}")
+    return calibration
+
+
+def _blank(encoder: Encoder) -> Calibration:
+    start = Linear(weights={"dense": 1.0, "lexical": 0.4}, bias=0.0)
+    none = Opinions(labels=(), weights=(), bias=())
+    never = Thresholds(answer=2, clarify=2, gap=0, crisis=2, care=2, refer=2)
+    return Calibration(
+        encoder=encoder.fingerprint,
+        data_digest="",
+        ranking=start,
+        answers=start,
+        opinions=none,
+        thresholds=never,
+        metrics={},
+    )
+
+
+def _left_out(retrieval: Retrieval, index: Index, vetted: Vetted) -> Iterable[Sample]:
+    lexicon = vetted.lexicon
+    for owner in retrieval.owners:
+        for row in range(owner.rows.start, owner.rows.stop, _EVERY):
+            view = index.views[row]
+            words = tuple(view.text.split())
+            mentions = lexicon.find(words)
+            entities = tuple(dict.fromkeys(m.entity for m in mentions))
+            question = Question(words, view.text, mentions, entities)
+            found = retrieval.find(question, index.vectors[row], frozenset((row,)))
+            yield Sample(found, frozenset((owner.id,)))
+
+
+def _found(text: str, retrieval: Retrieval, vetted: Vetted) -> Found:
+    question = understand(text, (), vetted.lexicon).questions[0]
+    return retrieval.find(question, retrieval.encode(question.canonical))
+
+
+def _answerable(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> list[Sample]:
+    samples = []
+    for case in cases:
+        if len(case.turns) == 1 and (case.last.facts or case.last.errors):
+            right = frozenset((*(f"fact:{k}" for k in case.last.facts), *(f"error:{k}" for k in case.last.errors)))
+            samples.append(Sample(_found(case.last.ask, retrieval, vetted), right))
+    return samples
+
+
+def _outside(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> list[Sample]:
+    chosen = (c for c in cases if c.family in _OUTSIDE_FAMILIES and c.last.kinds == ("out_of_scope",))
+    return [Sample(_found(c.last.ask, retrieval, vetted), frozenset()) for c in chosen]
+
+
+def _fit_ranking(samples: Sequence[Sample], same: Sameness) -> Linear:
+    """Fit pairwise: right candidate minus wrong candidate (Herbrich et al. 1999, with a logistic loss)."""
+    rows = []
+    for sample in samples:
+        right = [c for c in sample.found.candidates if _is_right(c.owner, sample.right, same)]
+        wrong = [c for c in sample.found.candidates if not _is_right(c.owner, sample.right, same)]
+        if right:
+            best = np.array([right[0].features[f] for f in RANKING_FEATURES])
+            rows += [best - np.array([c.features[f] for f in RANKING_FEATURES]) for c in wrong[:_RIVALS]]
+    differences = np.array(rows)
+    model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=1000)
+    model.fit(np.vstack([differences, -differences]), np.r_[np.ones(len(rows)), np.zeros(len(rows))])
+    return Linear(weights=dict(zip(RANKING_FEATURES, model.coef_[0].tolist(), strict=True)), bias=0.0)
+
+
+def _is_right(owner: str, right: frozenset[str], same: Sameness) -> bool:
+    return owner in right or any(same(owner, r) for r in right)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Encoded development messages with their family."""
+
+    vectors: np.ndarray
+    families: np.ndarray
+    kinds: tuple[tuple[str, ...], ...]
+
+
+def _messages(cases: Sequence[Case], vetted: Vetted, encoder: Encoder) -> Messages:
+    texts = [vetted.lexicon.canonical(case.last.ask) for case in cases]
+    return Messages(encoder.encode(texts), np.array([c.family for c in cases]), tuple(c.last.kinds for c in cases))
+
+
+def _view_vectors(index: Index) -> np.ndarray:
+    return index.vectors[::3]
+
+
+def _fit_opinions(messages: Messages, inside: np.ndarray) -> tuple[Opinions, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Fit one logistic model per label; the facts' own phrasings are examples of ordinary questions."""
+    targets = {
+        "crisis": np.isin(messages.families, _CRISIS_FAMILIES),
+        "refer": np.isin(messages.families, _REFER_FAMILIES),
+        "scope": ~np.isin(messages.families, _OUTSIDE_FAMILIES),
+    }
+    weights, bias, out_of_fold = [], [], {}
+    vectors = np.vstack([messages.vectors, inside])
+    for name, target in targets.items():
+        ordinary = np.full(len(inside), name == "scope")
+        labels = np.r_[target, ordinary].astype(int)
+        model = LogisticRegression(C=8.0, max_iter=2000, class_weight="balanced")
+        held = cross_val_predict(model, vectors, labels, cv=_FOLDS, method="predict_proba")[:, 1]
+        out_of_fold[name] = (held, labels)
+        model.fit(vectors, labels)
+        weights.append(tuple(model.coef_[0].tolist()))
+        bias.append(float(model.intercept_[0]))
+    return Opinions(labels=tuple(targets), weights=tuple(weights), bias=tuple(bias)), out_of_fold
+
+
+def _fit_answers(
+    samples: Sequence[Sample], opinions: Opinions, same: Sameness
+) -> tuple[Linear, np.ndarray, np.ndarray]:
+    rows, labels = [], []
+    for sample in samples:
+        if sample.found.candidates:
+            features = evidence(sample.found, opinions.judge(sample.found.vector), same)
+            rows.append([features[name] for name in ANSWER_FEATURES])
+            labels.append(_is_right(sample.found.candidates[0].owner, sample.right, same))
+    data, target = np.array(rows), np.array(labels).astype(int)
+    model = LogisticRegression(C=1.0, max_iter=2000)
+    held = cross_val_predict(model, data, target, cv=_FOLDS, method="predict_proba")[:, 1]
+    model.fit(data, target)
+    linear = Linear(
+        weights=dict(zip(ANSWER_FEATURES, model.coef_[0].tolist(), strict=True)), bias=float(model.intercept_[0])
+    )
+    return linear, held, target
+
+
+def _thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, opinions: dict[str, tuple[np.ndarray, np.ndarray]], budget: Budget
+) -> Thresholds:
+    answer = float(np.quantile(probabilities[labels == 1], budget.refused))
+    crisis, care, refer = (
+        float(np.quantile(opinions[name][0][opinions[name][1] == 0], 1 - share))
+        for name, share in (("crisis", budget.false_alarms), ("crisis", budget.care), ("refer", budget.referred))
+    )
+    return Thresholds(answer=answer, clarify=answer / 2, gap=0.5, crisis=crisis, care=care, refer=refer)
+
+
+def _metrics(
+    samples: Sequence[Sample],
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    opinions: dict[str, tuple[np.ndarray, np.ndarray]],
+    same: Sameness,
+) -> dict[str, float]:
+    inside = [s for s in samples if s.right]
+    first = [bool(s.found.candidates) and _is_right(s.found.candidates[0].owner, s.right, same) for s in inside]
+    three = [any(_is_right(c.owner, s.right, same) for c in s.found.candidates[:3]) for s in inside]
+    metrics = {
+        "first": float(np.mean(first)),
+        "top three": float(np.mean(three)),
+        "answers AUROC": float(roc_auc_score(labels, probabilities)),
+    }
+    return metrics | {f"{name} AUROC": float(roc_auc_score(target, held)) for name, (held, target) in opinions.items()}
+
+
+def _digest(cases: Sequence[Case], index: Index) -> str:
+    content = [[c.model_dump(mode="json") for c in cases], [[v.id, v.text] for v in index.views]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _rounded(calibration: Calibration) -> str:
+    """Return JSON with five decimals: readable in a diff, and far more than the models can tell apart."""
+    data = json.loads(calibration.model_dump_json(), parse_float=lambda text: round(float(text), 5))
+    return json.dumps(data, indent=1) + "\n"
+
+
+def calibration_file() -> Path:
+    """Return where the fitted numbers are kept."""
+    return HERE

@@ -1,0 +1,1 @@
+"""The vetted facts, and the path of a fact: draft, check, sign, index."""

@@ -1,0 +1,41 @@
+"""The one tree of exceptions of the project.
+
+    GuideError                  anything this project raises on purpose
+    ├── KnowledgeError          the fact base as a whole cannot be used
+    │   ├── UnknownIdError      an id that no file has
+    │   └── SignOffError        a sign-off was refused
+    ├── EncoderError            the encoder or its weights are missing or not the expected ones
+    ├── IndexUnavailableError   the vector index cannot be built, opened or searched
+    └── UnsignedTextError       something was about to be shown that nobody signed
+
+Content that is wrong is not an exception but a `knowledge.schema.Problem`: all problems are listed at once, and the
+other files still load. Every message says what to do next.
+"""
+
+
+class GuideError(Exception):
+    """Root of the tree; commands turn it into one clear line and exit code 2."""
+
+
+class KnowledgeError(GuideError):
+    """The fact base as a whole cannot be used."""
+
+
+class UnknownIdError(KnowledgeError):
+    """An id that no file has."""
+
+
+class SignOffError(KnowledgeError):
+    """A sign-off was refused; the message says why."""
+
+
+class EncoderError(GuideError):
+    """The encoder or its weights are missing or not the expected ones."""
+
+
+class IndexUnavailableError(GuideError):
+    """The vector index cannot be built, opened or searched."""
+
+
+class UnsignedTextError(GuideError):
+    """Something was about to be shown that nobody signed: the reply is withheld."""

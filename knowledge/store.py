@@ -1,0 +1,227 @@
+"""Files → knowledge base: every file is read, every fault becomes a `Problem` with file and line."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from yaml.constructor import SafeConstructor
+
+from knowledge.schema import (
+    ClaimAudit,
+    Country,
+    Entity,
+    Fact,
+    HelpLine,
+    KnownError,
+    Model,
+    Notice,
+    PhraseBook,
+    Problem,
+    Source,
+)
+
+HOME = Path(__file__).parent
+MAX_FILE_BYTES = 1_000_000
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an entry stands: its file and the lines of its fields (dotted path → line, "" for the entry itself)."""
+
+    file: Path
+    lines: Mapping[str, int]
+
+    def line(self, path: str = "") -> int:
+        """Return the line of a field, or of the nearest enclosing one that the file has."""
+        while path and path not in self.lines:
+            path = path.rpartition(".")[0]
+        return self.lines.get(path, 1)
+
+
+@dataclass(frozen=True)
+class KnowledgeBase:
+    """Everything the files say, signed or not. `knowledge.signing.vet` picks what may be shown."""
+
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    known_errors: Mapping[str, KnownError] = field(default_factory=dict)
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    countries: Mapping[str, Country] = field(default_factory=dict)
+    phrases: Mapping[str, PhraseBook] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    entities: Mapping[str, Entity] = field(default_factory=dict)
+    audits: Mapping[str, ClaimAudit] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)  # "fact:<id>", "notice:<id>", … → where it stands
+
+    def signable(self) -> Iterator[tuple[str, Fact | KnownError | Notice | HelpLine | PhraseBook]]:
+        """Yield ("fact:<id>", entry) and so on for everything that carries a sign-off."""
+        yield from ((f"fact:{k}", v) for k, v in self.facts.items())
+        yield from ((f"error:{k}", v) for k, v in self.known_errors.items())
+        yield from ((f"notice:{k}", v) for k, v in self.notices.items())
+        for country in self.countries.values():
+            yield from ((f"help:{line.id}", line) for line in country.lines)
+        yield from ((f"phrases:{k}", v) for k, v in self.phrases.items())
+
+
+def load(home: Path = HOME) -> tuple[KnowledgeBase, tuple[Problem, ...]]:
+    """Read every file of the knowledge base under `home`.
+
+    Returns what could be read and a problem for each thing that could not. Nothing is written.
+    """
+    reader = _Reader(home)
+    facts = reader.each("fact", "facts/*/*.yaml", Fact)
+    errors = reader.each("error", "known_errors/*.yaml", KnownError)
+    countries = reader.each("country", "help/*.yaml", Country, key="code")
+    base = KnowledgeBase(
+        facts=facts,
+        known_errors=errors,
+        notices=reader.listed("notice", "notices.yaml", Notice),
+        countries=countries,
+        phrases=reader.each("phrases", "phrases/*.yaml", PhraseBook),
+        sources=reader.listed("source", "sources.yaml", Source),
+        entities=reader.listed("entity", "lexicon.yaml", Entity),
+        audits=reader.each("audit", "claims/*.yaml", ClaimAudit, key="article"),
+        places=reader.places,
+    )
+    return base, tuple(reader.problems)
+
+
+class _Reader:
+    """Collects entries, places and problems while the files are read."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.places: dict[str, Place] = {}
+        self.problems: list[Problem] = []
+
+    def each(self, kind: str, pattern: str, model: type[M], key: str = "id") -> dict[str, M]:
+        """Read one entry a file; the file is named after the entry."""
+        found: dict[str, M] = {}
+        for file in sorted(self.home.glob(pattern)):
+            for data, lines in self._parsed(file):
+                entry = self._entry(kind, file, data, lines, model, key, found)
+                if entry is not None and getattr(entry, key) != file.stem:
+                    self._problem(
+                        "file-name", file, lines.get(key, 1), f"{key} differs from the file name", "rename one"
+                    )
+        return found
+
+    def listed(self, kind: str, name: str, model: type[M]) -> dict[str, M]:
+        """Read a file that holds a list of entries."""
+        found: dict[str, M] = {}
+        file = self.home / name
+        for data, lines in self._parsed(file):
+            if not isinstance(data, list):
+                self._problem("schema", file, 1, "the file is not a list", "start every entry with '- id: …'")
+                continue
+            for i, item in enumerate(data):
+                own = {p.removeprefix(f"{i}").removeprefix("."): n for p, n in lines.items() if _under(p, i)}
+                self._entry(kind, file, item, own, model, "id", found)
+        return found
+
+    def _entry(
+        self, kind: str, file: Path, data: Any, lines: dict[str, int], model: type[M], key: str, found: dict[str, M]
+    ) -> M | None:
+        entry = self._validated(file, data, lines, model)
+        if entry is None:
+            return None
+        place = Place(file, lines)
+        name = getattr(entry, key)
+        if name in found:
+            self._problem("duplicate-id", file, place.line(key), f"the id {name} is taken", "choose another id")
+            return None
+        found[name] = entry
+        self.places[f"{kind}:{name}"] = place
+        if isinstance(entry, Country):
+            self.places.update({f"help:{line.id}": place for line in entry.lines})
+        return entry
+
+    def _validated(self, file: Path, data: Any, lines: dict[str, int], model: type[M]) -> M | None:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            place = Place(file, lines)
+            for fault in error.errors():
+                path = ".".join(map(str, fault["loc"]))
+                message = f"{path or 'the entry'}: {fault['msg']}"
+                self._problem("schema", file, place.line(path), message, "see the formats in knowledge/README.md")
+            return None
+
+    def _parsed(self, file: Path) -> Iterator[tuple[Any, dict[str, int]]]:
+        """Yield the file's value and the line of every field, or nothing and a problem."""
+        try:
+            if file.stat().st_size > MAX_FILE_BYTES:
+                raise ValueError(f"larger than {MAX_FILE_BYTES} bytes")
+            root = yaml.compose(file.read_bytes().decode("utf-8"), Loader=yaml.CSafeLoader)
+            lines: dict[str, int] = {}
+            if root is None:
+                raise ValueError("the file is empty")
+            yield _value(root, "", lines, set()), lines
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else 1
+            self._problem("yaml", file, line, str(error.problem or error.context), "mend the YAML; indent with spaces")
+        except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+            self._problem("unreadable", file, 1, f"cannot be read: {error}", "restore the file, in UTF-8")
+
+    def _problem(self, code: str, file: Path, line: int, message: str, mend: str) -> None:
+        self.problems.append(
+            Problem(code=code, severity="error", file=file, line=line, message=message[:300], mend=mend)
+        )
+
+
+def _under(path: str, index: int) -> bool:
+    return path == str(index) or path.startswith(f"{index}.")
+
+
+def _value(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int]) -> Any:
+    """Turn a composed node into plain values, noting lines; aliases and repeated keys are refused.
+
+    A node met twice is an alias: nobody needs one here, and nested aliases ("billion laughs") exhaust memory.
+    """
+    if id(node) in seen:
+        raise yaml.MarkedYAMLError(problem="YAML aliases are not allowed", problem_mark=node.start_mark)
+    seen.add(id(node))
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child, _join(path, i), lines, seen) for i, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, child in node.value:
+            key = str(key_node.value)
+            if key in mapping:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+            mapping[key] = _value(child, _join(path, key), lines, seen)
+        return mapping
+    return _scalar(node)
+
+
+def _join(path: str, step: object) -> str:
+    return f"{path}.{step}" if path else str(step)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    if node.tag == "tag:yaml.org,2002:str":
+        return node.value
+    return SafeConstructor().construct_object(node)
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replace `file` by `text` so that a reader, or a crash, meets the old file or the new one and nothing between."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as draft:
+        try:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+            os.replace(draft.name, file)
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
