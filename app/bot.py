@@ -4,19 +4,19 @@ guard → crisis gate → language → understand → refer, injection and small
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import numpy as np
 import structlog
 
-from app.calibration import Calibration, load_calibration
+from app.calibration import load_calibration
 from app.compose import compose
-from app.decision import MAX_RELATED, Sameness, decide, related
+from app.decision import Decider, Evidence
 from app.gates import Gates, spoken
 from app.guard import Refused, guard
 from app.language import foreign
 from app.models import Decision, Found, Reply, Signal, Turn
+from app.opinions import Opinions
 from app.retrieval import Retrieval
 from app.settings import Settings
 from app.understanding import Understood, understand
@@ -54,8 +54,8 @@ class Engine:
     """The parts that need the encoder and the index. Without them the bot still raises the alarm and shows help."""
 
     retrieval: Retrieval
-    calibration: Calibration
-    same: Sameness
+    opinions: Opinions
+    decider: Decider
 
 
 class Bot:
@@ -184,78 +184,28 @@ class Bot:
     def _answered(self, engine: Engine, text: str, heard: str, history: tuple[Turn, ...], country: str) -> Trace:
         understood = understand(text, history, self.vetted.lexicon)
         whole = self.vetted.lexicon.canonical(text)
-        texts = dict.fromkeys((whole, *(q.canonical for q in understood.questions)))
-        vectors = {t: engine.retrieval.encode(t) for t in texts}
-        opinions = engine.calibration.opinions.judge(vectors[whole])
-        signals = tuple(s for gate in ("refer", "injection", "care") if (s := self._gates.signal(gate, heard)))
-        found = tuple(engine.retrieval.find(q, vectors[q.canonical]) for q in understood.questions if not q.pointed)
-        decisions = self._decisions(engine, understood, found, vectors, opinions, signals)
-        decision = self._final(decisions, understood, found, opinions, signals, history)
-        reply = compose(decision, self.vetted, country)
-        return Trace(heard, signals, understood, opinions, found, (*decisions, decision), reply)
-
-    def _decisions(
-        self,
-        engine: Engine,
-        understood: Understood,
-        found: tuple[Found, ...],
-        vectors: dict[str, np.ndarray],
-        opinions: dict[str, float],
-        signals: tuple[Signal, ...],
-    ) -> tuple[Decision, ...]:
-        if understood.follow_up == "lost":
-            return (Decision("clarify", ("notice:clarify-follow-up",), reason="leans on nothing"),)
-        if understood.questions[0].pointed or understood.follow_up == "more":
-            return (self._pointed(understood),)
-        judged = (
-            {**opinions, "scope": engine.calibration.opinions.judge(vectors[q.canonical])["scope"]}
-            for q in understood.questions
+        asked = tuple(q for q in understood.questions if not q.pointed)
+        vectors = {t: engine.retrieval.encode(t) for t in dict.fromkeys((whole, *(q.canonical for q in asked)))}
+        opinions = engine.opinions.judge(heard, vectors[whole])
+        evidence = Evidence(
+            understood=understood,
+            found=tuple(engine.retrieval.find(q, vectors[q.canonical]) for q in asked),
+            scopes=tuple(
+                opinions["scope"]
+                if q.canonical == whole
+                else engine.opinions.judge(spoken(q.canonical), vectors[q.canonical])["scope"]
+                for q in asked
+            ),
+            opinions=opinions,
+            signals=tuple(s for gate in ("refer", "injection", "care") if (s := self._gates.signal(gate, heard))),
+            after_crisis=self._after_crisis(history),
         )
-        return tuple(
-            decide(f, o, engine.calibration, self.vetted, engine.same) for f, o in zip(found, judged, strict=True)
-        )
-
-    def _pointed(self, understood: Understood) -> Decision:
-        ids = understood.questions[0].pointed
-        if not ids:
-            return Decision("clarify", ("notice:no-more",), reason="nothing left to show")
-        kind = "correction" if ids[0].startswith("error:") else "answer"
-        opening = {"source": ("notice:sources-below",), "insists": ("notice:standing-by-correction",)}
-        return Decision(kind, (*opening.get(understood.follow_up, ()), *ids), reason=understood.follow_up)
-
-    def _final(
-        self,
-        decisions: tuple[Decision, ...],
-        understood: Understood,
-        found: tuple[Found, ...],
-        opinions: dict[str, float],
-        signals: tuple[Signal, ...],
-        history: tuple[Turn, ...],
-    ) -> Decision:
-        thresholds = self._engine.calibration.thresholds  # type: ignore[union-attr]
-        fired = {signal.gate: signal for signal in signals}
-        care = "care" in fired or opinions["crisis"] >= thresholds.care or self._after_crisis(history)
-        if opinions["crisis"] >= thresholds.crisis:
-            return Decision("crisis", ("notice:crisis-general",), reason=f"learned opinion {opinions['crisis']:.2f}")
-        if "refer" in fired or opinions["refer"] >= thresholds.refer:
-            label = fired["refer"].label if "refer" in fired else "personal"
-            reason = fired["refer"].phrase if "refer" in fired else f"learned opinion {opinions['refer']:.2f}"
-            return Decision("refer", (f"notice:refer-{label}",), self._offers(found), care, reason)
-        decision = _joined(decisions, understood.dropped)
-        if "injection" in fired and decision.kind not in ("answer", "correction"):
-            return Decision("out_of_scope", ("notice:out-of-scope-injection",), reason=fired["injection"].phrase)
-        return replace(decision, care=care)
+        decisions = engine.decider.decide(evidence)
+        reply = compose(decisions[-1], self.vetted, country)
+        return Trace(heard, evidence.signals, understood, opinions, evidence.found, decisions, reply)
 
     def _after_crisis(self, history: tuple[Turn, ...]) -> bool:
         return any(turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user)) for turn in history[-3:])
-
-    def _offers(self, found: tuple[Found, ...]) -> tuple[str, ...]:
-        """Return facts near a question that is referred: what can be said in general."""
-        if not found or not found[0].candidates:
-            return ()
-        top = found[0].candidates[0].owner
-        near = related(found[0].candidates, self.vetted, self._engine.same)  # type: ignore[union-attr]
-        return tuple(dict.fromkeys((*((top,) if top.startswith("fact:") else ()), *near)))[:MAX_RELATED]
 
     def _with_shown(self, history: tuple[Turn, ...], country: str) -> tuple[Turn, ...]:
         """Fill in what was shown in the last turn where only the visitor's words are known, by asking again."""
@@ -292,26 +242,10 @@ def _turn(earlier: Turn | str) -> Turn:
     return earlier if isinstance(earlier, Turn) else Turn(clean(earlier))
 
 
-def _joined(decisions: tuple[Decision, ...], dropped: bool) -> Decision:
-    """Return one decision for all parts of a message: what is covered, in order, and a line for what is not."""
-    covered = [d for d in decisions if d.kind in ("answer", "correction")]
-    if len(decisions) == 1 or not covered:
-        return decisions[0]
-    ids = tuple(dict.fromkeys(key for d in covered for key in d.ids))
-    uncovered = dropped or len(covered) < len(decisions)
-    kind = "correction" if any(d.kind == "correction" for d in covered) else "answer"
-    offers = tuple(dict.fromkeys(key for d in covered for key in d.offers if key not in ids))[:MAX_RELATED]
-    reason = "; ".join(d.reason for d in decisions)
-    probability = min(d.probability or 0.0 for d in covered)
-    return Decision(
-        kind, (*ids, *(("notice:partly-covered",) if uncovered else ())), offers, False, reason, probability
-    )
-
-
 def _engine(
     settings: Settings, vetted: Vetted, encoder: Encoder | None, progress: Callable[[int, int], None] | None
 ) -> Engine:
     encoder = encoder or MiniLM(threads=settings.encoder_threads)
     calibration = load_calibration(encoder.fingerprint)
     index = open_index(vetted, encoder, settings.index_dir, progress)
-    return Engine(Retrieval(vetted, index, encoder, calibration), calibration, Sameness(vetted))
+    return Engine(Retrieval(vetted, index, encoder, calibration), calibration.opinions, Decider(vetted, calibration))

@@ -8,9 +8,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from app.opinions import Opinions
 from knowledge.errors import EncoderError
 
 HERE = Path(__file__).with_name("calibration.json")
@@ -33,33 +33,6 @@ class Linear(BaseModel):
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, self.logit(features)))))
 
 
-class Opinions(BaseModel):
-    """Learned opinions on an encoded message: one logistic model per label over the vector.
-
-    Attributes:
-        labels: what each row judges: "crisis", "refer", "scope".
-        weights: shape (labels, dim).
-        bias: shape (labels,).
-
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    labels: tuple[str, ...]
-    weights: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
-
-    def model_post_init(self, _: object) -> None:
-        """Keep the weights as arrays, so that judging costs one small product."""
-        object.__setattr__(self, "_matrix", np.array(self.weights, dtype=np.float32))
-        object.__setattr__(self, "_bias", np.array(self.bias, dtype=np.float32))
-
-    def judge(self, vector: np.ndarray) -> dict[str, float]:
-        """Return label → probability for one encoded message."""
-        logits = self._matrix @ vector + self._bias  # type: ignore[attr-defined]
-        return dict(zip(self.labels, (1 / (1 + np.exp(-logits))).tolist(), strict=True))
-
-
 class Thresholds(BaseModel):
     """Where probabilities turn into decisions. Chosen on the development split within a refusal budget."""
 
@@ -67,6 +40,7 @@ class Thresholds(BaseModel):
 
     answer: float  # at or above: show the fact
     clarify: float  # at or above, with several near candidates: ask which one is meant
+    offer: float  # at or above: no answer, but the nearest questions are offered
     gap: float  # two candidates closer than this (difference of ranking scores) are "near"
     crisis: float  # the learned opinion adds a crisis at or above this
     care: float  # and a care notice at or above this

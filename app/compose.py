@@ -1,12 +1,14 @@
 """A decision → the reply: ids become signed text, read and verified at the very last moment."""
 
+from collections.abc import Mapping
+
 from app.models import Decision, Piece, Related, Reply, SourceNote
 from knowledge.errors import UnsignedTextError
 from knowledge.schema import Citation, Fact, HelpLine, KnownError, Notice
 from knowledge.signing import Vetted, holds
 
 # The help lines that stand below a reply, by the notice it opens with; without an entry there are none.
-_HELP_KINDS = {
+_HELP_KINDS: dict[str, tuple[str, ...]] = {
     "crisis-poisoning": ("emergency", "poison"),
     "crisis-child": ("emergency", "poison"),
     "crisis-overdose": ("emergency", "poison"),
@@ -17,7 +19,8 @@ _HELP_KINDS = {
     "care": ("crisis", "treatment"),
     "trouble": ("emergency", "crisis"),
 }
-_ANY_CRISIS = ("emergency", "crisis")
+_ANY_CRISIS: tuple[str, ...] = ("emergency", "crisis")
+Entry = Fact | KnownError | Notice | HelpLine
 
 
 def compose(decision: Decision, vetted: Vetted, country: str) -> Reply:
@@ -35,7 +38,7 @@ def compose(decision: Decision, vetted: Vetted, country: str) -> Reply:
         if isinstance(entry, (Fact, KnownError)):
             citations += [_note(key, citation, vetted) for citation in entry.sources]
     if decision.care:
-        pieces.append(Piece("notice:care", _entry("notice:care", vetted).text))
+        pieces += [Piece("notice:care", text) for text in _texts(_entry("notice:care", vetted))]
     pieces += _help(decision, vetted, country)
     return Reply(
         kind=decision.kind,
@@ -50,13 +53,22 @@ def compose(decision: Decision, vetted: Vetted, country: str) -> Reply:
 def title(key: str, vetted: Vetted) -> str:
     """Return the signed title a visitor sees on a button: a fact's question, a known error's claim."""
     entry = _entry(key, vetted)
-    return entry.question if isinstance(entry, Fact) else entry.claim
+    if isinstance(entry, Fact):
+        return entry.question
+    if isinstance(entry, KnownError):
+        return entry.claim
+    raise UnsignedTextError(f"{key} has no title")
 
 
-def _entry(key: str, vetted: Vetted) -> Fact | KnownError | Notice | HelpLine:
+def _entry(key: str, vetted: Vetted) -> Entry:
     """Return the signed entry behind an id, verified once more."""
     kind, _, name = key.partition(":")
-    groups = {"fact": vetted.facts, "error": vetted.known_errors, "notice": vetted.notices, "help": vetted.help_lines}
+    groups: dict[str, Mapping[str, Entry]] = {
+        "fact": vetted.facts,
+        "error": vetted.known_errors,
+        "notice": vetted.notices,
+        "help": vetted.help_lines,
+    }
     entry = groups.get(kind, {}).get(name)
     if entry is None:
         raise UnsignedTextError(f"{key} has no signed text: run `knowledge check`")
@@ -65,7 +77,7 @@ def _entry(key: str, vetted: Vetted) -> Fact | KnownError | Notice | HelpLine:
     return entry
 
 
-def _texts(entry: Fact | KnownError | Notice | HelpLine) -> tuple[str, ...]:
+def _texts(entry: Entry) -> tuple[str, ...]:
     if isinstance(entry, Fact):
         return (entry.answer, entry.detail) if entry.detail else (entry.answer,)
     if isinstance(entry, KnownError):

@@ -1,27 +1,37 @@
 """Evidence → what kind of reply to give, with which ids, and the reason in one line."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from app.calibration import Calibration
-from app.models import Candidate, Decision, Found
+from app.models import Candidate, Decision, Found, Kind, Signal
+from app.understanding import Understood
 from knowledge.signing import Vetted
 
 MAX_CHOICES = 4
 MAX_RELATED = 3
+_OPENINGS = {"source": ("notice:sources-below",), "insists": ("notice:standing-by-correction",)}
 
 
-def evidence(found: Found, opinions: dict[str, float], same: "Sameness") -> dict[str, float]:
-    """Return the features of "the first candidate answers": named numbers, about 0 to 1 each."""
-    top = found.candidates[0]
-    rival = next((c for c in found.candidates[1:] if not same(top.owner, c.owner)), None)
-    return {
-        **{
-            name: top.features[name] for name in ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met")
-        },
-        "gap": min(top.score - rival.score, 4.0) / 4.0 if rival else 1.0,
-        "known_share": found.facts["known_share"],
-        "scope": opinions["scope"],
-    }
+@dataclass(frozen=True)
+class Evidence:
+    """Everything known about one message when it is decided.
+
+    Attributes:
+        understood: the message taken apart.
+        found: what retrieval found, one for each question that points at nothing.
+        scopes: for each of those, how much it sounds like our topic, 0 to 1.
+        opinions: learned opinions on the whole message, label → probability.
+        signals: gates that fired.
+        after_crisis: whether one of the last messages was a crisis.
+    """
+
+    understood: Understood
+    found: tuple[Found, ...]
+    scopes: tuple[float, ...]
+    opinions: dict[str, float]
+    signals: tuple[Signal, ...]
+    after_crisis: bool
 
 
 class Sameness:
@@ -40,53 +50,124 @@ class Sameness:
         }
 
     def __call__(self, a: str, b: str) -> bool:
+        """Return whether `a` and `b` are one entry, or an error and its correction."""
         return a == b or frozenset((a, b)) in self._pairs
 
 
-def decide(
-    found: Found, opinions: dict[str, float], calibration: Calibration, vetted: Vetted, same: Sameness
-) -> Decision:
-    """Return answer, correction, clarify or out_of_scope for one question."""
-    if not found.candidates:
-        return Decision("out_of_scope", ("notice:out-of-scope",), reason="no candidate", probability=0.0)
-    thresholds = calibration.thresholds
-    top = found.candidates[0]
-    probability = calibration.answers.probability(evidence(found, opinions, same))
-    offers = related(found.candidates, vetted, same)
-    if probability >= thresholds.answer:
-        kind = "correction" if top.owner.startswith("error:") else "answer"
-        return Decision(kind, (top.owner,), offers, reason=f"p={probability:.2f}", probability=probability)
-    near = _near(found.candidates, thresholds.gap, same)
-    if probability >= thresholds.clarify and len(near) > 1:
-        reason = f"p={probability:.2f}, {len(near)} near"
-        return Decision("clarify", ("notice:clarify",), near, reason=reason, probability=probability)
-    if probability >= thresholds.clarify / 2:
-        offered = tuple(dict.fromkeys(_as_fact(c.owner, vetted) for c in found.candidates))[:MAX_RELATED]
+class Decider:
+    """Turns evidence into decisions with the fitted thresholds."""
+
+    def __init__(self, vetted: Vetted, calibration: Calibration) -> None:
+        self._vetted = vetted
+        self._calibration = calibration
+        self._same = Sameness(vetted)
+
+    def decide(self, evidence: Evidence) -> tuple[Decision, ...]:
+        """Return a decision for each question of the message and, last, the one that holds for the whole."""
+        parts = self._parts(evidence)
+        return (*parts, self._whole(parts, evidence))
+
+    def _parts(self, evidence: Evidence) -> tuple[Decision, ...]:
+        understood = evidence.understood
+        if understood.follow_up == "lost":
+            return (Decision("clarify", ("notice:clarify-follow-up",), reason="leans on nothing"),)
+        if understood.questions[0].pointed or understood.follow_up == "more":
+            return (_pointed(understood),)
+        return tuple(self._one(f, scope) for f, scope in zip(evidence.found, evidence.scopes, strict=True))
+
+    def _whole(self, parts: tuple[Decision, ...], evidence: Evidence) -> Decision:
+        thresholds, opinions = self._calibration.thresholds, evidence.opinions
+        fired = {signal.gate: signal for signal in evidence.signals}
+        care = "care" in fired or opinions["crisis"] >= thresholds.care or evidence.after_crisis
+        if opinions["crisis"] >= thresholds.crisis:
+            return Decision("crisis", ("notice:crisis-general",), reason=f"learned opinion {opinions['crisis']:.2f}")
+        if refer := fired.get("refer"):
+            return Decision("refer", (f"notice:refer-{refer.label}",), self._offers(evidence.found), care, refer.phrase)
+        if opinions["refer"] >= thresholds.refer:
+            reason = f"learned opinion {opinions['refer']:.2f}"
+            return Decision("refer", ("notice:refer-personal",), self._offers(evidence.found), care, reason)
+        decision = _joined(parts, dropped=evidence.understood.dropped)
+        if "injection" in fired and decision.kind not in ("answer", "correction"):
+            return Decision("out_of_scope", ("notice:out-of-scope-injection",), reason=fired["injection"].phrase)
+        return replace(decision, care=care)
+
+    def _one(self, found: Found, scope: float) -> Decision:
+        """Decide one question: answer, correction, clarify or out_of_scope."""
+        if not found.candidates:
+            return Decision("out_of_scope", ("notice:out-of-scope",), reason="no candidate", probability=0.0)
+        thresholds = self._calibration.thresholds
+        top = found.candidates[0]
+        probability = self._calibration.answers.probability(self.features(found, scope))
         reason = f"p={probability:.2f}"
-        return Decision("out_of_scope", ("notice:out-of-scope-near",), offered, reason=reason, probability=probability)
-    return Decision("out_of_scope", ("notice:out-of-scope",), reason=f"p={probability:.2f}", probability=probability)
+        if probability >= thresholds.answer:
+            kind: Kind = "correction" if top.owner.startswith("error:") else "answer"
+            return Decision(kind, (top.owner,), self._related(found.candidates), reason=reason, probability=probability)
+        near = self._near(found.candidates)
+        if probability >= thresholds.clarify and len(near) > 1:
+            return Decision("clarify", ("notice:clarify",), near, reason=reason, probability=probability)
+        if probability >= thresholds.offer:
+            offers = tuple(dict.fromkeys(self._as_fact(c.owner) for c in found.candidates))[:MAX_RELATED]
+            return Decision(
+                "out_of_scope", ("notice:out-of-scope-near",), offers, reason=reason, probability=probability
+            )
+        return Decision("out_of_scope", ("notice:out-of-scope",), reason=reason, probability=probability)
+
+    def features(self, found: Found, scope: float) -> dict[str, float]:
+        """Return the evidence for "the first candidate answers": named numbers, about 0 to 1 each."""
+        top = found.candidates[0]
+        rival = next((c for c in found.candidates[1:] if not self._same(top.owner, c.owner)), None)
+        return {
+            **top.features,
+            "gap": min(top.score - rival.score, 4.0) / 4.0 if rival else 1.0,
+            "known_share": found.known_share,
+            "scope": scope,
+        }
+
+    def _related(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+        """Return up to three facts that follow naturally: the entry's own `related`, then its neighbours."""
+        top = candidates[0].owner
+        kind, _, key = top.partition(":")
+        own = self._vetted.facts[key].related if kind == "fact" else self._vetted.known_errors[key].facts
+        ids = [f"fact:{k}" for k in own if k in self._vetted.facts]
+        ids += [c.owner for c in candidates[1:] if c.owner.startswith("fact:") and not self._same(top, c.owner)]
+        return tuple(i for i in dict.fromkeys(ids) if i != top)[:MAX_RELATED]
+
+    def _offers(self, found: tuple[Found, ...]) -> tuple[str, ...]:
+        """Return facts near a question that is referred: what can be said in general."""
+        if not found or not found[0].candidates:
+            return ()
+        return tuple(dict.fromkeys(self._as_fact(c.owner) for c in found[0].candidates))[:MAX_RELATED]
+
+    def _near(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+        """Return the facts so close to the first candidate that only the visitor can tell which is meant."""
+        gap = self._calibration.thresholds.gap
+        close = (self._as_fact(c.owner) for c in candidates if candidates[0].score - c.score <= gap)
+        return tuple(dict.fromkeys(close))[:MAX_CHOICES]
+
+    def _as_fact(self, owner: str) -> str:
+        """Offer the fact behind a known error: a wrong claim is no title to put on a button."""
+        kind, _, key = owner.partition(":")
+        return owner if kind == "fact" else f"fact:{self._vetted.known_errors[key].facts[0]}"
 
 
-def related(candidates: Sequence[Candidate], vetted: Vetted, same: Sameness) -> tuple[str, ...]:
-    """Return up to three facts that follow naturally from the first candidate: its own `related`, then its neighbours."""
-    top = candidates[0].owner
-    kind, _, key = top.partition(":")
-    own = vetted.facts[key].related if kind == "fact" else vetted.known_errors[key].facts
-    ids = [f"fact:{k}" for k in own if k in vetted.facts]
-    ids += [c.owner for c in candidates[1:] if c.owner.startswith("fact:") and not same(top, c.owner)]
-    return tuple(i for i in dict.fromkeys(ids) if i != top)[:MAX_RELATED]
+def _pointed(understood: Understood) -> Decision:
+    ids = understood.questions[0].pointed
+    if not ids:
+        return Decision("clarify", ("notice:no-more",), reason="nothing left to show")
+    kind: Kind = "correction" if ids[0].startswith("error:") else "answer"
+    return Decision(kind, (*_OPENINGS.get(understood.follow_up, ()), *ids), reason=understood.follow_up)
 
 
-def _near(candidates: Sequence[Candidate], gap: float, same: Sameness) -> tuple[str, ...]:
-    top = candidates[0]
-    near: list[str] = []
-    for candidate in candidates:
-        if top.score - candidate.score <= gap and not any(same(candidate.owner, chosen) for chosen in near):
-            near.append(candidate.owner)
-    return tuple(near[:MAX_CHOICES])
-
-
-def _as_fact(owner: str, vetted: Vetted) -> str:
-    """Offer the fact behind a known error: a wrong claim is no title to put on a button."""
-    kind, _, key = owner.partition(":")
-    return owner if kind == "fact" else f"fact:{vetted.known_errors[key].facts[0]}"
+def _joined(parts: tuple[Decision, ...], *, dropped: bool) -> Decision:
+    """Return one decision for all parts of a message: what is covered, in order, and a line for what is not."""
+    covered = [d for d in parts if d.kind in ("answer", "correction")]
+    if len(parts) == 1 or not covered:
+        return parts[0]
+    ids = tuple(dict.fromkeys(key for d in covered for key in d.ids))
+    uncovered = ("notice:partly-covered",) if dropped or len(covered) < len(parts) else ()
+    kind: Kind = "correction" if any(d.kind == "correction" for d in covered) else "answer"
+    offers = tuple(dict.fromkeys(key for d in covered for key in d.offers if key not in ids))[:MAX_RELATED]
+    reason = "; ".join(d.reason for d in parts)
+    return Decision(
+        kind, (*ids, *uncovered), offers, reason=reason, probability=min(d.probability or 0 for d in covered)
+    )

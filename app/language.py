@@ -17,13 +17,16 @@ _SCRIPTS = (
 )
 _FUNCTION_WORDS = {
     "es": "el la los las que de en un una es por para con como mi se puedo puede qué cómo cuánto muy pero estoy tengo "
-    "hay del al si más está son esto cuál porque droga drogas cerebro quiero ayuda no yo me ha tomado",
+    "hay del al si más está son esto cuál porque "
+    "droga drogas cerebro quiero ayuda no yo me ha tomado",
     "fr": "le la les que de un une est pour avec comment quoi je mon ma mes il elle nous vous pas sur dans du des au "
-    "c'est qu'est-ce ce suis ai très mais peut quel quelle pourquoi drogue cerveau j'ai veux l'alcool d'alcool et est-ce quels",
-    "de": "der die das und ist ich nicht wie was ein eine mit für von zu mein meine kann wird sind auf im den es hat "
+    "c'est qu'est-ce "
+    "ce suis ai très mais peut quel quelle pourquoi drogue cerveau j'ai veux l'alcool d'alcool et est-ce quels",
+    "de": "der die das und "
+    "ist ich nicht wie was ein eine mit für von zu mein meine kann wird sind auf im den es hat "
     "warum welche sehr aber bin habe drogen gehirn hilfe gegen macht wirkt man bei oder",
-    "pt": "o a os as que de em um uma é por para com como meu minha se posso pode não muito mas estou tenho do da no na "
-    "isso qual porque droga drogas cérebro quero ajuda eu são mais ele ela tomou",
+    "pt": "o a os as que de em um uma é por para com como meu minha se posso pode não muito mas estou tenho do da no "
+    "na isso qual porque droga drogas cérebro quero ajuda eu são mais ele ela tomou",
     "it": "il lo la gli che di un una è per con come mio mia non posso può sono questo quale perché molto ma del della "
     "nel droga cervello aiuto voglio cosa si ho mi",
 }

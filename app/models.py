@@ -1,6 +1,6 @@
 """The frozen values that travel from a visitor's words to a reply."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -99,13 +99,13 @@ class Found:
     Attributes:
         vector: the encoded question, shape (dim,), length 1.
         candidates: best first.
-        facts: numbers about the question as a whole (how much of it the base knows).
+        known_share: how much of the question's weight lies on words that the base has, 0 to 1.
 
     """
 
     vector: np.ndarray
     candidates: tuple[Candidate, ...]
-    facts: dict[str, float] = field(default_factory=dict)
+    known_share: float
 
 
 @dataclass(frozen=True)

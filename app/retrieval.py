@@ -82,7 +82,7 @@ class Retrieval:
             self._candidate(owner, question, vector, lexical, exclude) for owner in self._pool(dense, lexical, question)
         ]
         ranked = sorted(candidates, key=lambda c: (-c.score, c.owner))[:_KEPT]
-        return Found(vector, tuple(ranked), {"known_share": self._lexical.known_share(question.canonical)})
+        return Found(vector, tuple(ranked), self._lexical.known_share(question.canonical))
 
     def _pool(self, dense: Mapping[int, float], lexical: np.ndarray, question: Question) -> list[Owner]:
         views = self._index.views
@@ -91,20 +91,22 @@ class Retrieval:
         ids |= dict.fromkeys(self.owners[i].id for i in np.argsort(-best, kind="stable")[:_LEXICAL] if best[i] > 0)
         named = self._closure(question.entities)
         owners = (self._by_id[key] for key in ids)
-        return [owner for owner in owners if self._admits(owner, question, named)]
+        return [owner for owner in owners if self._admits(owner, named)]
 
     def _closure(self, entities: Sequence[str]) -> frozenset[str]:
         return frozenset(a for e in entities for a in self._vetted.lexicon.ancestors(e))
 
-    def _admits(self, owner: Owner, question: Question, named: frozenset[str]) -> bool:
-        """Return whether the guards let `owner` answer: its needs are met, and no other drug is asked about."""
-        if any(not (group & named) for group in owner.needs):
-            return False
+    def _admits(self, owner: Owner, named: frozenset[str]) -> bool:
+        """Return whether `owner` may answer: the question names one of each group it needs, or something narrower."""
+        return all(group & named for group in owner.needs)
+
+    def _names_other(self, owner: Owner, question: Question) -> bool:
+        """Return whether the question is about a drug or medicine and the owner only about other ones."""
         asked = [e for e in question.entities if self._kind(e) in _NAMED_KINDS]
         if not asked or not owner.named:
-            return True
-        # heroin may be answered by a fact on opioids, opioids by a fact on heroin only as a weaker match
-        return any(self._vetted.lexicon.ancestors(e) & owner.named for e in asked)
+            return False
+        # heroin may be answered by a fact on opioids
+        return not any(self._vetted.lexicon.ancestors(e) & owner.named for e in asked)
 
     def _kind(self, entity: str) -> str:
         found = self._vetted.lexicon.entities.get(entity)
@@ -127,6 +129,7 @@ class Retrieval:
             "lexical3": float(np.sort(own_lexical)[-3:].mean()),
             "entities_met": len(asked & owner.entities) / len(asked) if asked else 0.5,
             "needs_met": min(len(owner.needs), 2) / 2,
+            "other_named": float(self._names_other(owner, question)),
             "is_error": float(owner.id.startswith("error:")),
         }
         return Candidate(owner.id, self._calibration.rank(features), features, self._index.views[rows[order[0]]].id)
@@ -146,7 +149,7 @@ def _owner(vetted: Vetted, owner_id: str, rows: slice) -> Owner:
     kind, _, key = owner_id.partition(":")
     entry: Fact | KnownError = vetted.facts[key] if kind == "fact" else vetted.known_errors[key]
     lexicon = vetted.lexicon
-    about = {e for e in entry.entities} | {e for group in entry.needs for e in group}
+    about = set(entry.entities) | {e for group in entry.needs for e in group}
     named = {
         e for e in about if e in lexicon.entities and lexicon.entities[e].kind in _NAMED_KINDS | {"substance-class"}
     }

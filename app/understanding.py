@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.models import Question, Turn
-from knowledge.lexicon import Lexicon, Mention
+from knowledge.lexicon import Lexicon, Mention, entities_of
 from knowledge.text import normal, sentences, tokens
 
 MAX_PARTS = 3
@@ -41,16 +41,20 @@ _CHOICE = re.compile(
     r"(first|second|third|fourth|last|1st|2nd|3rd|4th|one|two|three|four|[1-4])( one| option| question)?( please)?$"
 )
 _MORE = re.compile(
-    r"^((can|could) you |please )?(tell me more|more( info(rmation)?| details?| please)?|go on|continue|keep going|explain( more| further)?|"
+    r"^((can|could) you |please )?"
+    r"(tell me more|more( info(rmation)?| details?| please)?|go on|continue|keep going|explain( more| further)?|"
     r"say more|elaborate|what else|anything else)( about (it|that|this))?( please)?$"
 )
 _SOURCE = re.compile(
-    r"^(and )?(whats? (is |are )?(the |your )?)?(sources?|references?|citations?|evidence|proof)( please| for (that|this))?$|"
-    r"^(where|how) (did|do|does) (you|u|this|that) (get|know|come)( that| this| it| from)*$|^says who$|^(can you |please )?(cite|show)( me)? (the |your |that )?(sources?|evidence)?$|"
-    r"^who says( so| that)?$"
+    r"^(and )?(whats? (is |are )?(the |your )?)?(sources?|references?|citations?|evidence|proof)"
+    r"( please| for (that|this))?$|"
+    r"^(where|how) (did|do|does) (you|u|this|that) (get|know|come)( that| this| it| from)*$|"
+    r"^(can you |please )?(cite|show)( me)? (the |your |that )?(sources?|evidence)?$|"
+    r"^says who$|^who says( so| that)?$"
 )
 _INSISTS = re.compile(
-    r"^(are you sure|really|no way|thats? (is )?(wrong|not true|not right|false)|youre wrong|you are wrong|i dont believe (you|that|it)|no( it)? (isnt|doesnt|is not)|wrong|that cant be right)\b"
+    r"^(are you sure|really|no way|thats? (is )?(wrong|not true|not right|false)|youre wrong|you are wrong|"
+    r"i dont believe (you|that|it)|no( it)? (isnt|doesnt|is not)|wrong|that cant be right)\b"
 )
 _SHORT = 6  # words; a message this short that names no topic leans on what was said before
 _JOINTS = re.compile(
@@ -142,7 +146,7 @@ def _standalone(text: str, topic: _Topic | None, lexicon: Lexicon) -> Question:
     words = tokens(normal(text))
     mentions = lexicon.find(words)
     canonical = lexicon.rewrite(words, mentions)
-    entities = tuple(dict.fromkeys(m.entity for m in mentions))
+    entities = entities_of(mentions)
     plain = " ".join(words).replace("'", "")
     if topic is None or not _leans(plain, words, mentions, lexicon):
         return Question(words, canonical, mentions, entities)
@@ -155,13 +159,13 @@ def _standalone(text: str, topic: _Topic | None, lexicon: Lexicon) -> Question:
 
 def _leans(plain: str, words: tuple[str, ...], mentions: tuple[Mention, ...], lexicon: Lexicon) -> bool:
     """Return whether a message leans on what was said before it."""
-    if _names_topic(tuple(m.entity for m in mentions), lexicon):
+    if _names_topic(entities_of(mentions), lexicon):
         return bool(_SWAP.match(plain)) and len(words) <= _SHORT
     return bool(_FOLLOW_UP.match(plain)) or len(words) <= _SHORT or not _POINTS_BACK.isdisjoint(words)
 
 
 def _swapped(words: tuple[str, ...], mentions: tuple[Mention, ...], topic: _Topic, lexicon: Lexicon) -> Question:
-    """ "and cocaine?" → the last question, asked of cocaine."""
+    """Turn "and cocaine?" into the last question, asked of cocaine."""
     new = next(m.entity for m in mentions if _kind(m.entity, lexicon) in _TOPICAL)
     kind = _group(new, lexicon)
     old = next((e for e in topic.entities if _group(e, lexicon) == kind and e != new), None)
@@ -180,7 +184,7 @@ def _carried(
     topic: _Topic,
     lexicon: Lexicon,
 ) -> Question:
-    """ "how long does that last" → the same words about the thing spoken of."""
+    """Turn "how long does that last" into the same words about the thing spoken of."""
     carried = tuple(e for e in topic.entities if _kind(e, lexicon) in _TOPICAL)[:2]
     names = " ".join(lexicon.entities[e].name.casefold() for e in carried)
     pieces = canonical.split()

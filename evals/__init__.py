@@ -1,1 +1,1 @@
-"""Does the bot answer, correct, refer, refuse and raise the alarm as it should?"""
+"""The evaluation suite: does the bot answer, correct, refer, refuse and raise the alarm as it should."""

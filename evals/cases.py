@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,7 +50,7 @@ class Case(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_turn(cls, data: dict) -> dict:
+    def _one_turn(cls, data: Any) -> Any:
         """A case of one turn is written flat: `{id, ask, kinds, …}`."""
         if isinstance(data, dict) and "ask" in data and "turns" not in data:
             turn = {key: data[key] for key in ("ask", "kinds", "facts", "errors") if key in data}
@@ -90,14 +90,14 @@ def load_cases(split: Split, home: Path = HOME) -> tuple[Case, ...]:
     return tuple(cases.values())
 
 
-def _entries(file: Path, faults: list[str]) -> Iterator[tuple[int, dict]]:
+def _entries(file: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         values = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         faults.append(f"{file}: not YAML: {_first_line(error)}")
         return
-    if not isinstance(values, list):
+    if root is None or not isinstance(values, list):
         faults.append(f"{file}:1: expected a list of cases")
         return
     yield from zip((node.start_mark.line + 1 for node in root.value), values, strict=True)

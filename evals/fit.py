@@ -14,30 +14,37 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date
 
 import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from app.calibration import HERE, Calibration, Linear, Opinions, Thresholds
-from app.decision import Sameness, evidence
+from app.calibration import HERE, Calibration, Linear, Thresholds
+from app.decision import Decider, Sameness
+from app.gates import spoken
 from app.models import Found, Question
+from app.opinions import Opinions, pairs
 from app.retrieval import Retrieval
 from app.settings import Settings
 from app.understanding import understand
 from evals.cases import Case, load_cases
 from knowledge.encoder import Encoder, MiniLM
 from knowledge.index import Index, open_index
+from knowledge.lexicon import entities_of
 from knowledge.signing import Vetted, vet
 from knowledge.store import load
 
 _FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)  # files are ordered by theme: mix them
 _RIVALS = 6  # wrong candidates kept per question when learning to rank
 _EVERY = 2  # every second ask becomes a question: enough, in half the time
-RANKING_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "is_error")
-ANSWER_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "gap", "known_share", "scope")
+_EVERY_VIEW = 3
+_MIN_TEXTS = 3  # a word pair counts once this many messages have it
+RANKING_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "other_named", "is_error")
+ANSWER_FEATURES = (*RANKING_FEATURES, "gap", "known_share", "scope")
 _CRISIS_FAMILIES = ("crisis",)
 _REFER_FAMILIES = ("refer",)
 _OUTSIDE_FAMILIES = ("out_of_scope", "injection", "small_talk")
@@ -65,12 +72,12 @@ class Budget:
 class Sample:
     """One question with its evidence and what would be right."""
 
+    heard: str
     found: Found
     right: frozenset[str]
-    scope: float = 0.0
 
 
-def fit(settings: Settings, today, report: Callable[[str], None], budget: Budget = Budget()) -> Calibration:
+def fit(settings: Settings, today: date, report: Callable[[str], None], budget: Budget = Budget()) -> Calibration:
     """Fit everything on the development split, write `app/calibration.json` and return it."""
     encoder = MiniLM(threads=settings.encoder_threads)
     base, _ = load(settings.knowledge_dir)
@@ -90,15 +97,23 @@ def fit(settings: Settings, today, report: Callable[[str], None], budget: Budget
 
     ranked = blank.model_copy(update={"ranking": ranking})
     retrieval = Retrieval(vetted, index, encoder, ranked)
-    messages = _messages(cases, vetted, encoder)
-    opinions, out_of_fold = _fit_opinions(messages, _view_vectors(index))
+    messages = _messages(cases, vetted, index, encoder)
+    opinions, out_of_fold = _fit_opinions(messages)
+    held_scope = dict(zip(messages.heard, out_of_fold["scope"][0].tolist(), strict=True))
     report("opinions fitted")
     samples = [
         *_left_out(retrieval, index, vetted),
         *_answerable(cases, retrieval, vetted),
         *_outside(cases, retrieval, vetted),
     ]
-    answers, probabilities, labels = _fit_answers(samples, opinions, same)
+
+    def scope(sample: Sample) -> float:
+        """Prefer the out-of-fold opinion: what was learned from is judged too surely."""
+        if sample.heard in held_scope:
+            return held_scope[sample.heard]
+        return opinions.judge(sample.heard, sample.found.vector)["scope"]
+
+    answers, probabilities, labels = _fit_answers(samples, scope, Decider(vetted, ranked), same)
     thresholds = _thresholds(probabilities, labels, out_of_fold, budget)
     calibration = Calibration(
         encoder=encoder.fingerprint,
@@ -117,8 +132,8 @@ def fit(settings: Settings, today, report: Callable[[str], None], budget: Budget
 
 def _blank(encoder: Encoder) -> Calibration:
     start = Linear(weights={"dense": 1.0, "lexical": 0.4}, bias=0.0)
-    none = Opinions(labels=(), weights=(), bias=())
-    never = Thresholds(answer=2, clarify=2, gap=0, crisis=2, care=2, refer=2)
+    none = Opinions(labels=(), vector_weights=(), terms={}, term_weights=(), bias=())
+    never = Thresholds(answer=2, clarify=2, offer=2, gap=0, crisis=2, care=2, refer=2)
     return Calibration(
         encoder=encoder.fingerprint,
         data_digest="",
@@ -137,10 +152,9 @@ def _left_out(retrieval: Retrieval, index: Index, vetted: Vetted) -> Iterable[Sa
             view = index.views[row]
             words = tuple(view.text.split())
             mentions = lexicon.find(words)
-            entities = tuple(dict.fromkeys(m.entity for m in mentions))
-            question = Question(words, view.text, mentions, entities)
+            question = Question(words, view.text, mentions, entities_of(mentions))
             found = retrieval.find(question, index.vectors[row], frozenset((row,)))
-            yield Sample(found, frozenset((owner.id,)))
+            yield Sample(spoken(view.text), found, frozenset((owner.id,)))
 
 
 def _found(text: str, retrieval: Retrieval, vetted: Vetted) -> Found:
@@ -153,13 +167,13 @@ def _answerable(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> 
     for case in cases:
         if len(case.turns) == 1 and (case.last.facts or case.last.errors):
             right = frozenset((*(f"fact:{k}" for k in case.last.facts), *(f"error:{k}" for k in case.last.errors)))
-            samples.append(Sample(_found(case.last.ask, retrieval, vetted), right))
+            samples.append(Sample(spoken(case.last.ask), _found(case.last.ask, retrieval, vetted), right))
     return samples
 
 
 def _outside(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> list[Sample]:
     chosen = (c for c in cases if c.family in _OUTSIDE_FAMILIES and c.last.kinds == ("out_of_scope",))
-    return [Sample(_found(c.last.ask, retrieval, vetted), frozenset()) for c in chosen]
+    return [Sample(spoken(c.last.ask), _found(c.last.ask, retrieval, vetted), frozenset()) for c in chosen]
 
 
 def _fit_ranking(samples: Sequence[Sample], same: Sameness) -> Linear:
@@ -183,60 +197,66 @@ def _is_right(owner: str, right: frozenset[str], same: Sameness) -> bool:
 
 @dataclass(frozen=True)
 class Messages:
-    """Encoded development messages with their family."""
+    """Messages with what they are judged by: words as the gates hear them, vectors, and the family of each."""
 
+    heard: tuple[str, ...]
     vectors: np.ndarray
     families: np.ndarray
-    kinds: tuple[tuple[str, ...], ...]
 
 
-def _messages(cases: Sequence[Case], vetted: Vetted, encoder: Encoder) -> Messages:
-    texts = [vetted.lexicon.canonical(case.last.ask) for case in cases]
-    return Messages(encoder.encode(texts), np.array([c.family for c in cases]), tuple(c.last.kinds for c in cases))
+def _messages(cases: Sequence[Case], vetted: Vetted, index: Index, encoder: Encoder) -> Messages:
+    """Return the development cases, and some of the facts' own phrasings as examples of ordinary questions."""
+    texts = [case.last.ask for case in cases]
+    own = [view.text for view in index.views[::_EVERY_VIEW]]
+    vectors = np.vstack([encoder.encode([vetted.lexicon.canonical(t) for t in texts]), index.vectors[::_EVERY_VIEW]])
+    families = np.array([*(case.family for case in cases), *("view" for _ in own)])
+    return Messages(tuple(map(spoken, [*texts, *own])), vectors, families)
 
 
-def _view_vectors(index: Index) -> np.ndarray:
-    return index.vectors[::3]
-
-
-def _fit_opinions(messages: Messages, inside: np.ndarray) -> tuple[Opinions, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Fit one logistic model per label; the facts' own phrasings are examples of ordinary questions."""
+def _fit_opinions(messages: Messages) -> tuple[Opinions, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Fit one logistic model per label; returns out-of-fold probabilities and labels too."""
     targets = {
         "crisis": np.isin(messages.families, _CRISIS_FAMILIES),
         "refer": np.isin(messages.families, _REFER_FAMILIES),
         "scope": ~np.isin(messages.families, _OUTSIDE_FAMILIES),
     }
-    weights, bias, out_of_fold = [], [], {}
-    vectors = np.vstack([messages.vectors, inside])
+    vectorizer = TfidfVectorizer(analyzer=pairs, min_df=_MIN_TEXTS, sublinear_tf=True)
+    words = vectorizer.fit_transform(messages.heard)
+    data = hstack([csr_matrix(messages.vectors), words]).tocsr()
+    dim = messages.vectors.shape[1]
+    rows, out_of_fold = [], {}
     for name, target in targets.items():
-        ordinary = np.full(len(inside), name == "scope")
-        labels = np.r_[target, ordinary].astype(int)
         model = LogisticRegression(C=8.0, max_iter=2000, class_weight="balanced")
-        held = cross_val_predict(model, vectors, labels, cv=_FOLDS, method="predict_proba")[:, 1]
-        out_of_fold[name] = (held, labels)
-        model.fit(vectors, labels)
-        weights.append(tuple(model.coef_[0].tolist()))
-        bias.append(float(model.intercept_[0]))
-    return Opinions(labels=tuple(targets), weights=tuple(weights), bias=tuple(bias)), out_of_fold
+        out_of_fold[name] = (cross_val_predict(model, data, target, cv=_FOLDS, method="predict_proba")[:, 1], target)
+        model.fit(data, target)
+        rows.append((model.coef_[0], float(model.intercept_[0])))
+    names = vectorizer.get_feature_names_out().tolist()
+    opinions = Opinions(
+        labels=tuple(targets),
+        vector_weights=tuple(tuple(weights[:dim].tolist()) for weights, _ in rows),
+        terms=dict(zip(names, vectorizer.idf_.tolist(), strict=True)),
+        term_weights=tuple(tuple(weights[dim:].tolist()) for weights, _ in rows),
+        bias=tuple(bias for _, bias in rows),
+    )
+    return opinions, out_of_fold
 
 
 def _fit_answers(
-    samples: Sequence[Sample], opinions: Opinions, same: Sameness
+    samples: Sequence[Sample], scopes: Callable[[Sample], float], decider: Decider, same: Sameness
 ) -> tuple[Linear, np.ndarray, np.ndarray]:
+    """Fit "the first candidate answers"; returns out-of-fold probabilities and labels too."""
     rows, labels = [], []
     for sample in samples:
         if sample.found.candidates:
-            features = evidence(sample.found, opinions.judge(sample.found.vector), same)
+            features = decider.features(sample.found, scopes(sample))
             rows.append([features[name] for name in ANSWER_FEATURES])
             labels.append(_is_right(sample.found.candidates[0].owner, sample.right, same))
     data, target = np.array(rows), np.array(labels).astype(int)
     model = LogisticRegression(C=1.0, max_iter=2000)
     held = cross_val_predict(model, data, target, cv=_FOLDS, method="predict_proba")[:, 1]
     model.fit(data, target)
-    linear = Linear(
-        weights=dict(zip(ANSWER_FEATURES, model.coef_[0].tolist(), strict=True)), bias=float(model.intercept_[0])
-    )
-    return linear, held, target
+    weights = dict(zip(ANSWER_FEATURES, model.coef_[0].tolist(), strict=True))
+    return Linear(weights=weights, bias=float(model.intercept_[0])), held, target
 
 
 def _thresholds(
@@ -247,7 +267,9 @@ def _thresholds(
         float(np.quantile(opinions[name][0][opinions[name][1] == 0], 1 - share))
         for name, share in (("crisis", budget.false_alarms), ("crisis", budget.care), ("refer", budget.referred))
     )
-    return Thresholds(answer=answer, clarify=answer / 2, gap=0.5, crisis=crisis, care=care, refer=refer)
+    return Thresholds(
+        answer=answer, clarify=answer / 2, offer=answer / 4, gap=0.5, crisis=crisis, care=care, refer=refer
+    )
 
 
 def _metrics(
@@ -277,8 +299,3 @@ def _rounded(calibration: Calibration) -> str:
     """Return JSON with five decimals: readable in a diff, and far more than the models can tell apart."""
     data = json.loads(calibration.model_dump_json(), parse_float=lambda text: round(float(text), 5))
     return json.dumps(data, indent=1) + "\n"
-
-
-def calibration_file() -> Path:
-    """Return where the fitted numbers are kept."""
-    return HERE

@@ -116,11 +116,11 @@ def sign_offs(base: KnowledgeBase, today: date) -> Iterator[Problem]:
         elif state == "half-signed":
             message = f"{key} is high-risk and needs a second reviewer"
             yield _error(base, key, "second_review", "second-review", message, "let a third role sign with --second")
-        elif state in ("overdue", "withheld"):
+        elif state in ("overdue", "withheld") and entry.review:
             message = f"the review of {key} was due on {entry.review.due}"
             maker = _advice if state == "overdue" else _error
             yield maker(base, key, "review", "overdue", message, "review it again")
-        elif entry.review.due - today <= DUE_SOON:
+        elif entry.review and entry.review.due - today <= DUE_SOON:
             yield _advice(base, key, "review", "due-soon", f"due on {entry.review.due}", "plan the next review")
 
 

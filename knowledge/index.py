@@ -1,8 +1,8 @@
 """Signed facts → a Chroma index of views, built beside the old one and verified before it counts.
 
 The index is a cache: a folder named after everything that went into it. If no finished folder for today's signed texts
-is there, or it does not hold exactly what it should, a new one is built. Nothing a visitor reads ever comes out of it; it
-only says which ids are near a question.
+is there, or it does not hold exactly what it should, a new one is built. Nothing a visitor reads ever comes out of it;
+it only says which ids are near a question.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 from chromadb import PersistentClient
+from chromadb.api.collection_configuration import CreateHNSWConfiguration
 from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError
 from langchain_chroma import Chroma
@@ -35,7 +36,13 @@ _KEPT = 3  # finished index folders: the live one, the one before it, and one fo
 _ABANDONED_S = 3600
 # With Chroma's defaults (M 16, ef 100) recall falls as the base grows; these keep it at .99 and cost tenths of a
 # millisecond. One thread while inserting makes the graph, and so every answer, the same in every build.
-_HNSW = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200, "num_threads": 1}
+_HNSW: CreateHNSWConfiguration = {
+    "space": "cosine",
+    "max_neighbors": 32,
+    "ef_construction": 200,
+    "ef_search": 200,
+    "num_threads": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -172,9 +179,9 @@ def _prune(folder: Path) -> None:
     """Remove all but the newest finished indexes, and unfinished ones that nobody can still be building."""
     finished = sorted(folder.glob(f"*/{_MARKER}"), key=lambda p: p.stat().st_mtime, reverse=True)
     stale = [marker.parent for marker in finished[_KEPT:]]
-    for place in folder.iterdir():
-        if place.is_dir() and not (place / _MARKER).exists() and time.time() - place.stat().st_mtime > _ABANDONED_S:
-            stale.append(place)
+    oldest = time.time() - _ABANDONED_S
+    unfinished = (p for p in folder.iterdir() if p.is_dir() and not (p / _MARKER).exists())
+    stale += [place for place in unfinished if place.stat().st_mtime < oldest]
     for place in stale:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -14,6 +14,10 @@ from knowledge.text import normal, tokens
 _MIN_FUZZY_LETTERS = 6  # shorter words have too many neighbours: "mdma" and "mama" differ by one letter
 
 
+# Beside one of these, slang is slang.
+_COMPANY = frozenset({"drug", "medicine", "messenger", "substance-class", "condition", "treatment", "receptor"})
+
+
 @dataclass(frozen=True)
 class Mention:
     """One entity named in a question.
@@ -23,6 +27,7 @@ class Mention:
         start, end: token offsets, end exclusive.
         surface: the words as the visitor wrote them, normalised.
         repaired: whether a typo was mended to find it.
+        within: entities named by parts of the surface: "cocaine" in "cocaine addiction".
 
     """
 
@@ -31,6 +36,7 @@ class Mention:
     end: int
     surface: str
     repaired: bool = False
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,21 @@ class Lexicon:
         return tuple(sorted(forms))
 
     def find(self, words: tuple[str, ...]) -> tuple[Mention, ...]:
-        """Return the entities named in `words`, left to right, longest match first, without overlaps."""
+        """Return the entities named in `words`, left to right, longest match first, without overlaps.
+
+        Ambiguous slang counts in the company its entry asks for, or beside another substance: in "molly and zoloft"
+        nobody means a person.
+        """
+        mentions = self._scan(words, trusting=False)
+        if any(self.entities[m.entity].kind in _COMPANY for m in mentions):
+            return self._scan(words, trusting=True)
+        return mentions
+
+    def _scan(self, words: tuple[str, ...], *, trusting: bool) -> tuple[Mention, ...]:
         mentions = []
         start = 0
         while start < len(words):
-            mention = self._at(words, start)
+            mention = self._at(words, start, trusting=trusting)
             if mention is None:
                 start += 1
             else:
@@ -77,31 +93,36 @@ class Lexicon:
                 start = mention.end
         return tuple(mentions)
 
-    def _at(self, words: tuple[str, ...], start: int) -> Mention | None:
+    def _at(self, words: tuple[str, ...], start: int, *, trusting: bool) -> Mention | None:
         for end in range(min(len(words), start + self._longest), start, -1):
             span = words[start:end]
-            entity = self.surfaces.get(span) or self.surfaces.get((*span[:-1], _singular(span[-1])))
-            if entity and self._in_company(span, entity, words):
-                return Mention(entity, start, end, " ".join(span))
-        return self._repaired(words, start)
+            if entity := self._named(span, words, trusting=trusting):
+                inner = (self._named((word,), words, trusting=trusting) for word in span) if len(span) > 1 else ()
+                within = tuple(dict.fromkeys(e for e in inner if e and e != entity))
+                return Mention(entity, start, end, " ".join(span), within=within)
+        return self._repaired(words, start, trusting=trusting)
 
-    def _in_company(self, span: tuple[str, ...], entity: str, words: tuple[str, ...]) -> bool:
-        rule = self._company.get((span, entity)) or self._company.get(((*span[:-1], _singular(span[-1])), entity))
+    def _named(self, span: tuple[str, ...], words: tuple[str, ...], *, trusting: bool) -> str | None:
+        for form in (span, (*span[:-1], _singular(span[-1]))):
+            if entity := self.surfaces.get(form):
+                return entity if self._in_company(form, entity, words, trusting=trusting) else None
+        return None
+
+    def _in_company(self, form: tuple[str, ...], entity: str, words: tuple[str, ...], *, trusting: bool) -> bool:
+        rule = self._company.get((form, entity))
         if rule is None:
             return True
         rest = f" {' '.join(words)} "
         if any(f" {word} " in rest for word in rule.not_near):
             return False
-        return any(f" {word} " in rest or f" {word}s " in rest for word in rule.near)
+        return trusting or not rule.near or any(f" {word} " in rest or f" {word}s " in rest for word in rule.near)
 
-    def _repaired(self, words: tuple[str, ...], start: int) -> Mention | None:
+    def _repaired(self, words: tuple[str, ...], start: int, *, trusting: bool) -> Mention | None:
         repaired = self._nearest(words[start])
         if repaired is None:
             return None
-        entity = self.surfaces[(repaired,)]
-        if not self._in_company((repaired,), entity, words):
-            return None
-        return Mention(entity, start, start + 1, words[start], repaired=True)
+        entity = self._named((repaired,), words, trusting=trusting)
+        return Mention(entity, start, start + 1, words[start], repaired=True) if entity else None
 
     @cached_property
     def _nearest(self):  # type: ignore[no-untyped-def]  # lru_cache hides the signature: str -> str | None
@@ -155,6 +176,11 @@ def _english() -> frozenset[str]:
 def is_english(word: str) -> bool:
     """Return whether `word` is in the CMU pronouncing dictionary, that is, an ordinary word and not a typo."""
     return word in _english()
+
+
+def entities_of(mentions: Iterable[Mention]) -> tuple[str, ...]:
+    """Return the ids of everything named, each once, in order, parts of longer names included."""
+    return tuple(dict.fromkeys(e for m in mentions for e in (m.entity, *m.within)))
 
 
 def _singular(word: str) -> str:

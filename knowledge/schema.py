@@ -29,6 +29,8 @@ Prose = Annotated[
 
 
 class Model(BaseModel):
+    """A frozen value with no keys but its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -144,9 +146,9 @@ class Source(Model):
 
 
 class Ambiguous(Model):
-    """An alias that means the entity only in company: one of `near` is in the question and none of `not_near`."""
+    """An alias that means the entity only in company: one of `near` (if any) is in the question and none of `not`."""
 
-    near: tuple[Line, ...]
+    near: tuple[Line, ...] = ()
     not_near: tuple[Line, ...] = Field(default=(), alias="not")
 
 

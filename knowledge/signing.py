@@ -74,14 +74,14 @@ def needs_second_review(entry: Reviewed) -> bool:
 
 def standing(entry: Reviewed, today: date) -> Standing:
     """Return where the entry stands on `today`; only "signed" and "overdue" may be shown."""
-    if not holds(entry, entry.review):
+    first, second = entry.review, entry.second_review
+    if first is None or not holds(entry, first):
         return "draft"
-    reviews = [entry.review]
+    due = first.due
     if needs_second_review(entry):
-        if not holds(entry, entry.second_review) or entry.second_review.by == entry.review.by:
+        if second is None or not holds(entry, second) or second.by == first.by:
             return "half-signed"
-        reviews.append(entry.second_review)
-    due = min(review.due for review in reviews)
+        due = min(due, second.due)
     if today > due + GRACE:
         return "withheld"
     return "overdue" if today > due else "signed"
@@ -89,7 +89,7 @@ def standing(entry: Reviewed, today: date) -> Standing:
 
 def reaches(entry: Reviewed, level: Level) -> bool:
     """Return whether a signed entry was reviewed at `level` or above."""
-    return LEVELS.index(entry.review.level) >= LEVELS.index(level)
+    return entry.review is not None and LEVELS.index(entry.review.level) >= LEVELS.index(level)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Vetted:
     def digest(self) -> str:
         """Fingerprint of everything that may be shown: changes when, and only when, a signed text does."""
         groups = (self.facts, self.known_errors, self.notices, self.help_lines)
-        signed = sorted(entry.review.digest for group in groups for entry in group.values())
+        signed = sorted(entry.review.digest for group in groups for entry in group.values() if entry.review)
         entities = [self.lexicon.entities[k].model_dump_json() for k in sorted(self.lexicon.entities)]
         return hashlib.sha256("\n".join([*signed, *entities]).encode()).hexdigest()
 

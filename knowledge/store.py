@@ -198,17 +198,13 @@ def _value(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int]) ->
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
             mapping[key] = _value(child, _join(path, key), lines, seen)
         return mapping
-    return _scalar(node)
+    if isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:str":
+        return SafeConstructor().construct_object(node)
+    return node.value
 
 
 def _join(path: str, step: object) -> str:
     return f"{path}.{step}" if path else str(step)
-
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    if node.tag == "tag:yaml.org,2002:str":
-        return node.value
-    return SafeConstructor().construct_object(node)
 
 
 def write_atomically(file: Path, text: str) -> None:
@@ -221,7 +217,7 @@ def write_atomically(file: Path, text: str) -> None:
             draft.write(text)
             draft.flush()
             os.fsync(draft.fileno())
-            os.replace(draft.name, file)
+            Path(draft.name).replace(file)
         except BaseException:
             Path(draft.name).unlink(missing_ok=True)
             raise

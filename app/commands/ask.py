@@ -136,7 +136,7 @@ def _show(reply: Reply) -> None:
 def _explain(trace: Trace) -> None:
     console = Console(width=120, highlight=False, markup=False)
     console.print("heard:   ", trace.heard)
-    console.print("signals: ", *(f"{s.gate}/{s.label} ({s.phrase})" for s in trace.signals) or ("none",))
+    console.print("signals: ", ", ".join(f"{s.gate}/{s.label} ({s.phrase})" for s in trace.signals) or "none")
     if trace.understood:
         console.print("follow-up:", trace.understood.follow_up or "no")
         for question in trace.understood.questions:
@@ -144,7 +144,7 @@ def _explain(trace: Trace) -> None:
     for name, probability in trace.opinions.items():
         console.print(f"learned opinion {name}: {probability:.3f}")
     for found in trace.found:
-        console.print("found:", {k: round(v, 3) for k, v in found.facts.items()})
+        console.print(f"known share of the question: {found.known_share:.2f}")
         for c in found.candidates[:6]:
             console.print(f"  {c.score:+.2f} {c.view}", {k: round(v, 2) for k, v in c.features.items()})
     for decision in trace.decisions:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from difflib import unified_diff
 from pathlib import Path
@@ -29,6 +29,8 @@ from knowledge.text import normal, sentences, tokens
 
 app = typer.Typer(no_args_is_help=True, help="Write, check, sign and try vetted facts.")
 _console = Console()
+_MODELS: dict[str, type[Fact] | type[KnownError]] = {"fact": Fact, "error": KnownError}
+_NEAR_SHARE = 0.5  # of the question's words: enough that the draft may answer it
 _LOW_RISK_DAYS, _HIGH_RISK_DAYS = 730, 365
 
 
@@ -38,7 +40,10 @@ def new(
     topic: Annotated[str, typer.Option(help="folder under knowledge/facts")],
     question: Annotated[str, typer.Option(prompt=True, help="the title a visitor sees")],
 ) -> None:
-    """Scaffold a draft fact. Example: knowledge new cocaine-blocks-reuptake --topic cocaine"""
+    """Scaffold a draft fact.
+
+    Example: knowledge new cocaine-blocks-reuptake --topic cocaine
+    """
     home = Settings().knowledge_dir
     base, _ = load(home)
     if fact_id in base.facts:
@@ -110,7 +115,7 @@ def diff(key: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show, sentence by sentence, what changed since the last sign-off that holds (read from git)."""
     base, _ = load(Settings().knowledge_dir)
     entry = _known(dict(base.signable()), key)
-    if holds(entry, entry.review):
+    if entry.review and holds(entry, entry.review):
         _console.print(f"{key} is as it was signed on {entry.review.on}")
         return
     before = _last_signed(base.places[key].file, key)
@@ -127,13 +132,10 @@ def try_command(question: Annotated[str, typer.Argument(help="what a visitor mig
     _console.print(trace.reply.text, markup=False)
     base, _ = load(Settings().knowledge_dir)
     words = set(bot.vetted.lexicon.canonical(question).split())
-    for fact in base.facts.values():
-        if fact.id not in bot.vetted.facts:
-            shared = max(
-                len(words & set(bot.vetted.lexicon.canonical(a).split())) / len(words | {""}) for a in fact.asks
-            )
-            if shared > 0.5:
-                _console.print(f"draft {fact.id} shares {shared:.0%} of the words", highlight=False)
+    for fact in (f for f in base.facts.values() if f.id not in bot.vetted.facts):
+        shared = max(len(words & set(bot.vetted.lexicon.canonical(ask).split())) / len(words) for ask in fact.asks)
+        if shared > _NEAR_SHARE:
+            _console.print(f"draft {fact.id} shares {shared:.0%} of the words", highlight=False)
 
 
 @app.command()
@@ -186,7 +188,7 @@ def _stop(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _known(entries: dict[str, Reviewed], key: str) -> Reviewed:
+def _known(entries: Mapping[str, Reviewed], key: str) -> Reviewed:
     if key not in entries:
         raise UnknownIdError(f"no entry {key!r}: write fact:<id>, error:<id>, notice:<id>, help:<id> or phrases:<id>")
     return entries[key]
@@ -257,7 +259,7 @@ def _sentences(entry: Reviewed) -> list[str]:
 
 def _last_signed(file: Path, key: str) -> list[str] | None:
     """Return the sentences of the newest committed version of a fact or known error whose sign-off holds."""
-    model = {"fact": Fact, "error": KnownError}.get(key.partition(":")[0])
+    model = _MODELS.get(key.partition(":")[0])
     if model is None:
         return None
     for content in _versions(file):

@@ -65,7 +65,8 @@ def _help_list(lines: list[Piece], hrefs: dict[str, str]) -> str:
     if not lines:
         return ""
     items = "".join(
-        f'<li><a data-id="{escape(line.id)}" href="{escape(hrefs[line.id])}">{escape(line.text)}</a></li>' for line in lines
+        f'<li><a data-id="{escape(line.id)}" href="{escape(hrefs[line.id])}">{escape(line.text)}</a></li>'
+        for line in lines
     )
     return f'<ul class="help">{items}</ul>'
 
