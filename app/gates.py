@@ -6,6 +6,7 @@ The reviewed phrase books (`knowledge/phrases/`) hold phrases in a small grammar
     {person}         any member of the set of that name
     ~  and  ~~       up to three, up to seven words of the same sentence in between
     (a|b)  (a )?     alternatives and optional words, as in regular expressions
+    a & b            both, anywhere in the message and in either order
     ^  and  $        begin and end of the message
 
 A phrase matches whole words. Sentences are kept apart, so a gap never reaches into the next one.
@@ -15,25 +16,72 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import re2
+
 from app.models import Signal
 from knowledge.errors import KnowledgeError
 from knowledge.schema import PhraseBook, Rule
 from knowledge.text import normal, sentences, tokens
 
+# RE2 searches thousands of phrases at once, in time linear in the message, but has no look-around. It is asked first,
+# with the look-arounds left out; the few phrases it finds are then tried by Python's engine.
+_SIEVE_BYTES = 1 << 29
+
+
+class _Phrases:
+    """Phrases of one kind. A phrase is one or more expressions that must all be found ("a & b")."""
+
+    def __init__(self, phrases: tuple[str, ...], sets: Mapping[str, str]) -> None:
+        self._parts = [[_pattern(part, sets) for part in phrase.split(" & ")] for phrase in phrases]
+        self._compiled: dict[int, list[re.Pattern[str]]] = {}
+        options = re2.Options()
+        options.max_mem = _SIEVE_BYTES
+        self._sieve = re2.Set.SearchSet(options)
+        for first, *_ in self._parts:
+            self._sieve.Add(f"(?:^| )(?:{_without_look_around(first)})(?: |$)")
+        self._sieve.Compile()
+
+    def match(self, text: str) -> str:
+        """Return the words that a phrase matched, or ""."""
+        for number in sorted(self._sieve.Match(text) or ()) if self._parts else ():
+            found = [part.search(text) for part in self._exact(number)]
+            if all(found):
+                return " … ".join(match.group().strip() for match in found if match) or "…"
+        return ""
+
+    def _exact(self, number: int) -> list[re.Pattern[str]]:
+        if number not in self._compiled:
+            self._compiled[number] = [re.compile(f"(?<!\\S)(?:{part})(?!\\S)") for part in self._parts[number]]
+        return self._compiled[number]
+
+
+def _without_look_around(pattern: str) -> str:
+    """Return `pattern` without its (?=…), (?!…), (?<=…) and (?<!…) groups: it matches at least as much."""
+    kept, at = [], 0
+    for start in re.finditer(r"\(\?<?[=!]", pattern):
+        if start.start() < at:
+            continue  # inside a group that is already left out
+        kept.append(pattern[at : start.start()])
+        depth, at = 1, start.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(pattern[at], 0)
+            at += 1
+    return "".join([*kept, pattern[at:]])
+
 
 @dataclass(frozen=True)
 class _Compiled:
     label: str
-    always: re.Pattern[str] | None
-    phrases: re.Pattern[str] | None
-    unless: re.Pattern[str] | None
+    always: _Phrases
+    phrases: _Phrases
+    unless: _Phrases
 
-    def match(self, text: str) -> re.Match[str] | None:
-        if self.always and (found := self.always.search(text)):
+    def match(self, text: str) -> str:
+        if found := self.always.match(text):
             return found
-        if self.phrases and (found := self.phrases.search(text)):
-            return None if self.unless and self.unless.search(text) else found
-        return None
+        if (found := self.phrases.match(text)) and not self.unless.match(text):
+            return found
+        return ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +110,7 @@ class Gates:
         """Return the first rule of `gate` that fires on `text` (as made by `spoken`), or None."""
         for rule in self.rules.get(gate, ()):
             if found := rule.match(text):
-                return Signal(gate, rule.label, found.group().strip())
+                return Signal(gate, rule.label, found)
         return None
 
 
@@ -75,13 +123,7 @@ def spoken(text: str) -> str:
 def _compile(rule: Rule, book: PhraseBook) -> _Compiled:
     sets = {name: f"(?:{'|'.join(map(_plain, words))})" for name, words in book.sets.items()}
     unless = (*rule.unless, *(phrase for group in book.unless.values() for phrase in group))
-    return _Compiled(rule.label, _union(rule.always, sets), _union(rule.phrases, sets), _union(unless, sets))
-
-
-def _union(phrases: tuple[str, ...], sets: Mapping[str, str]) -> re.Pattern[str] | None:
-    if not phrases:
-        return None
-    return re.compile("|".join(f"(?<!\\S)(?:{_pattern(phrase, sets)})(?!\\S)" for phrase in phrases))
+    return _Compiled(rule.label, *(_Phrases(group, sets) for group in (rule.always, rule.phrases, unless)))
 
 
 def _pattern(phrase: str, sets: Mapping[str, str]) -> str:
@@ -89,6 +131,7 @@ def _pattern(phrase: str, sets: Mapping[str, str]) -> str:
         pattern = _plain(phrase)
         while "{" in re.sub(r"\{\d", "", pattern):  # a set may name other sets
             pattern = re.sub(r"\{([a-z_]+)\}", lambda m: sets[m.group(1)], pattern)
+        pattern = re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern)  # nothing is captured: faster
         pattern = pattern.replace(" ~~ ", r" (?:\w\S* ){0,7}?").replace(" ~ ", r" (?:\w\S* ){0,3}?")
         re.compile(pattern)
     except (KeyError, re.error) as error:

@@ -154,10 +154,10 @@ def stats() -> None:
     lexicon = Lexicon(base.entities)
     grades = [reading_grade(f"{f.answer} {f.detail or ''}", lexicon) for f in base.facts.values()]
     grades += [reading_grade(e.correction, lexicon) for e in base.known_errors.values()]
-    rows = {
+    rows: dict[str, int | float] = {
         "facts": len(base.facts),
         "known errors": len(base.known_errors),
-        "asks": sum(len(e.asks) for e in (*base.facts.values(), *base.known_errors.values())),
+        "asks": sum(len(f.asks) for f in base.facts.values()) + sum(len(e.asks) for e in base.known_errors.values()),
         "audited claims": sum(len(a.claims) for a in base.audits.values()),
         "sources": len(base.sources),
         "entities": len(base.entities),
