@@ -22,13 +22,13 @@ DUE_SOON = timedelta(days=60)
 
 _STIGMA = re.compile(
     r"\b(addicts?|junkies?|junky|abus(?:e|er|ers|ed|ing)(?! hotline)|alcoholics?(?! anonymous)|drug users?|crackheads?|"
-    r"stoners?|drunks?|dirty|clean (?:urine|test|for)|got clean|habitual)\b",
+    r"stoners?|drunks|a drunk(?! person| driver)|dirty|clean (?:urine|test|for)|got clean|habitual)\b",
     re.IGNORECASE,
 )
 _DOSE = re.compile(
     r"\b\d+(?:\.\d+)?\s?(?:mg|milligrams?|mcg|micrograms?|ml|milliliters?)\b|"
     r"\byou should (?:take|stop|start|try|use|mix|cut)\b|"
-    r"(?:^|[.;:] )(?:take|stop taking|start taking|try taking|mix|double|skip)\b",
+    r"(?:^|[.;:] )(?:take(?! care)|stop taking|start taking|try taking|mix|double|skip)\b",
     re.IGNORECASE,
 )
 # A food and a claim about serotonin in it, in one sentence, either way round: neither is ours to say.
