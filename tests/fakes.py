@@ -1,4 +1,4 @@
-"""Small stand-ins: a signed knowledge base of four entries, an encoder that hashes words, a calibration made by hand."""
+"""Small stand-ins: a signed base of four entries, an encoder that hashes words, a calibration made by hand."""
 
 from copy import deepcopy
 from datetime import date
@@ -105,7 +105,7 @@ LSD_ERROR: dict[str, Any] = {
     "topic": "psychedelics",
     "claim": "LSD is a serotonin antagonist",
     "why_wrong": "Studies in people show that LSD turns the receptor on, which is the opposite.",
-    "correction": "LSD turns serotonin receptors on. Early tests outside the brain led to the mix-up that it blocks them.",
+    "correction": "LSD turns serotonin receptors on. Early tests outside the brain led to the mix-up.",
     "facts": ["lsd-turns-receptors-on"],
     "entities": ["lsd", "serotonin"],
     "needs": [["lsd"]],
@@ -223,18 +223,34 @@ ENTITIES: list[dict[str, Any]] = [
 SOURCES = [{"id": "atlas-2020", "type": "book", "title": "An Atlas of Messengers", "issued": 2020}]
 
 
+class _OneLine(dict[str, Any]):
+    """A mapping that is written on one line, as `knowledge sign` writes a sign-off."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML as editors have it: blocks, and sign-offs on one line."""
+
+
+_Dumper.add_representer(
+    _OneLine, lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True)
+)
+
+
 def signed(model: type[Reviewed], content: dict[str, Any], due: date = DUE) -> dict[str, Any]:
     """Return `content` with every sign-off that it needs, by two roles where the risk is high."""
     entry = model.model_validate(content)
-    review = sign(entry, "source-check", "source-checked", TODAY, due).model_dump(mode="json")
-    second = sign(entry, "safety-check", "source-checked", TODAY, due).model_dump(mode="json")
+    review, second = (
+        _OneLine(sign(entry, role, "source-checked", TODAY, due).model_dump(mode="json"))
+        for role in ("source-check", "safety-check")
+    )
     return content | {"review": review} | ({"second_review": second} if needs_second_review(entry) else {})
 
 
 def write(file: Path, value: Any) -> Path:
     """Write `value` as YAML, making folders as needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10_000), encoding="utf-8")
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

@@ -45,7 +45,7 @@ def test_every_conversation_gets_one_line_in_order(run: Callable[..., Any]) -> N
 
 
 def test_later_turns_lean_on_earlier_ones(run: Callable[..., Any]) -> None:
-    """"and lsd?" is asked of the question before it."""
+    """ "and lsd?" is asked of the question before it."""
     (result,) = jsonl(run, b'{"id": 1, "turns": ["how does cocaine work", "and lsd?"]}')
     assert [reply["fact_ids"] for reply in result["replies"]] == [
         ["cocaine-blocks-reuptake"],
@@ -141,7 +141,9 @@ def test_a_base_that_cannot_be_served_is_one_line(home: Path, monkeypatch: pytes
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="structlog is not configured: its log lines go to standard output, among the JSON")
+@pytest.mark.xfail(
+    strict=True, reason="structlog is not configured: its log lines go to standard output, among the JSON"
+)
 def test_log_lines_do_not_mix_with_the_answers(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

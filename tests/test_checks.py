@@ -14,6 +14,7 @@ from knowledge.schema import Fact
 from knowledge.store import load
 from tests import fakes
 
+
 @pytest.fixture
 def _easy_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the reading grade, which has its own tests, out of the way."""
@@ -133,9 +134,6 @@ def test_hard_text_is_advice_and_then_an_error(
     assert {p.severity for p in check(base, fakes.TODAY) if p.code == "grade"} == severities
 
 
-@pytest.mark.xfail(
-    strict=True, raises=LookupError, reason="knowledge/checks.py: textstat wants NLTK's cmudict, a download at run time"
-)
 def test_the_grade_is_computed_without_the_network(home: Path) -> None:
     """Hard text reads at a higher grade than easy text, and a drug's long name does not count."""
     lexicon = Lexicon(load(home)[0].entities)

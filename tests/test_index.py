@@ -127,7 +127,8 @@ def test_a_store_with_swapped_vectors_is_refused_and_rebuilt(vetted: Vetted, tmp
     store = open_index(vetted, ENCODER, tmp_path).store
     ids = [view.id for view in views(vetted) if view.owner == "fact:lsd-turns-receptors-on"]
     store._collection.update(ids=ids, embeddings=ENCODER.encode(["how does cocaine work"] * len(ids)).tolist())
-    assert works(open_index(vetted, ENCODER, tmp_path))
+    index = open_index(vetted, ENCODER, tmp_path)
+    assert np.allclose(index.vectors, ENCODER.encode([view.text for view in index.views]), atol=1e-5)
 
 
 def test_a_changed_base_or_encoder_gets_an_index_of_its_own(home: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Words → entities, on the real lexicon."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,4 +88,4 @@ def test_canonical_words_stay_as_they_are(tiny: Bot, words: list[str]) -> None:
     canonical = lexicon.canonical(" ".join(words))
     assert lexicon.canonical(canonical) == canonical
     mentions = lexicon.find(tuple(words))
-    assert all(a.end <= b.start for a, b in zip(mentions, mentions[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(mentions))

@@ -162,7 +162,7 @@ def test_p2_an_overdue_text_is_served_for_the_grace_time_and_then_withheld(home:
 def test_p2_a_deployment_for_clinician_reviewed_text_serves_nothing_below(home: Path) -> None:
     """With the level `clinician`, a source-checked base has nothing to show, and the bot refuses to open."""
     vetted = vet(load(home)[0], fakes.TODAY, "clinician")
-    assert not (vetted.facts or vetted.known_errors or vetted.notices or vetted.countries)
+    assert [len(group) for group in (vetted.facts, vetted.known_errors, vetted.notices, vetted.countries)] == [0] * 4
     with pytest.raises(KnowledgeError, match="no signed notice"):
         Bot(Settings(knowledge_dir=home), vetted, None)
 

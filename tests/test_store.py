@@ -65,7 +65,9 @@ def test_a_broken_file_is_a_problem_with_file_and_line(home: Path, name: str) ->
     assert contents(home) == before
 
 
-@pytest.mark.xfail(strict=True, reason="knowledge/store.py: deep nesting ends in RecursionError or a segmentation fault")
+@pytest.mark.xfail(
+    strict=True, reason="knowledge/store.py: deep nesting ends in RecursionError or a segmentation fault"
+)
 @pytest.mark.parametrize("depth", [3_000, 100_000])
 def test_a_deeply_nested_file_is_a_problem_too(home: Path, depth: int) -> None:
     """Brackets without end cost one file, not the process; tried in a process of its own."""

@@ -16,7 +16,7 @@ from knowledge.text import clean, normal, sentences, tokens
         ("ＬＳＤ ﬁrst ²", "LSD first 2"),
         ("cосаine", "cocaine"),  # Cyrillic о, с, а among Latin letters
         ("что такое кокаин", "что такое кокаин"),  # all Cyrillic: a language, not a disguise
-        ("I can’t “sleep” – help", "I can't \"sleep\" - help"),
+        ("I can’t “sleep” – help", 'I can\'t "sleep" - help'),
         ("one \n two", "one\ntwo"),
         ("null\x00byte", "nullbyte"),
         ("\ud800half a character", "half a character"),
