@@ -101,8 +101,9 @@ def understand(text: str, history: Sequence[Turn], lexicon: Lexicon) -> Understo
     )
     if _INSISTS.match(plain) and len(words) <= _SHORT + 4:
         follow_up = "insists"
-    if not follow_up and len(parts) == 1 and _leans(plain, words, questions[0].mentions, lexicon) and topic is None:
-        follow_up = "lost"
+    if topic is None and len(words) <= _SHORT and not _names_topic(questions[0].entities, lexicon):
+        # "and that one?" leans on something that is not there; "who won the world cup" is a question of its own
+        follow_up = "lost" if _FOLLOW_UP.match(plain) or not _POINTS_BACK.isdisjoint(words[:3]) else follow_up
     return Understood(questions, dropped=len(parts) > MAX_PARTS, follow_up=follow_up)
 
 
