@@ -16,6 +16,7 @@ _STARTERS = (
     "Is addiction the same as dependence?",
     "How can I help someone who uses drugs?",
 )
+_URGENT = ("emergency", "crisis")  # these help lines stand on every page without a click
 _MAX_SHOWN = 40  # older exchanges leave the page, so that a long conversation stays quick
 
 
@@ -47,15 +48,17 @@ def _help(bot: Bot) -> str:
     """Draw the help lines and return the chosen country; nothing is guessed from where the visitor is."""
     codes = [code for code in ("international", "us", "uk", "ie", "ca", "au", "nz") if code in bot.vetted.countries]
     chosen = st.query_params.get("country", bot.settings.country)
-    with st.expander("Need help now? Emergency and help lines", expanded=True):
+    code = chosen if chosen in codes else codes[0]
+    lines = bot.vetted.countries[code].lines
+    parts.help_strip(line for line in lines if line.kind in _URGENT)
+    with st.expander("More help lines, and your country"):
         code = st.selectbox(
-            "Country",
-            codes,
-            index=codes.index(chosen) if chosen in codes else 0,
-            format_func=lambda c: bot.vetted.countries[c].name,
+            "Country", codes, index=codes.index(code), format_func=lambda c: bot.vetted.countries[c].name
         )
+        parts.help_strip(line for line in bot.vetted.countries[code].lines if line.kind not in _URGENT)
+    if code != chosen:
         st.query_params["country"] = code
-        parts.help_strip(bot.vetted.countries[code])
+        st.rerun()
     return code
 
 

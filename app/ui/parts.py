@@ -1,11 +1,12 @@
 """Reply → what is drawn. The one place where vetted text becomes HTML; everything is escaped."""
 
+from collections.abc import Iterable
 from html import escape
 
 import streamlit as st
 
 from app.models import Piece, Reply, SourceNote
-from knowledge.schema import Country
+from knowledge.schema import HelpLine
 
 _LABELS = {
     "correction": "A common mix-up",
@@ -24,7 +25,7 @@ padding:1rem 1.15rem;margin:.2rem 0 .4rem;line-height:1.6;max-width:44rem;overfl
 .card.refer,.card.clarify{border-left-color:#4b5fa8}.card.out_of_scope,.card.invalid{border-left-color:#6b7678}
 .card.crisis{border-left-color:#b3261e;border-width:2px 2px 2px 8px;font-size:1.08em}
 .help{list-style:none;margin:.5rem 0 0;padding:0}.help li{margin:.35rem 0}
-.help a{display:inline-block;min-height:1.9rem;font-weight:600}
+.help a{display:inline-block;min-height:1.9rem;font-weight:600;color:inherit}.sources a{color:inherit}
 .checked{font-size:.86em;opacity:.88}
 .sources{margin:0;padding-left:1.2rem;font-size:.93em;line-height:1.5}.sources li{margin-bottom:.6rem}
 .asked{max-width:44rem;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -84,7 +85,8 @@ def _source(note: SourceNote) -> str:
     return f"<li>{link if note.url else escape(about)}{where}</li>"
 
 
-def help_strip(country: Country) -> None:
-    """Draw the help lines of a country as links."""
-    lines = [Piece(f"help:{line.id}", line.text) for line in country.lines]
-    st.html(_help_list(lines, {f"help:{line.id}": line.href for line in country.lines}))
+def help_strip(lines: Iterable[HelpLine]) -> None:
+    """Draw help lines as links."""
+    chosen = tuple(lines)
+    hrefs = {f"help:{line.id}": line.href for line in chosen}
+    st.html(_help_list([Piece(f"help:{line.id}", line.text) for line in chosen], hrefs))
