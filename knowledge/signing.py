@@ -88,8 +88,9 @@ def standing(entry: Reviewed, today: date) -> Standing:
 
 
 def reaches(entry: Reviewed, level: Level) -> bool:
-    """Return whether a signed entry was reviewed at `level` or above."""
-    return entry.review is not None and LEVELS.index(entry.review.level) >= LEVELS.index(level)
+    """Return whether every review that a signed entry needs was made at `level` or above."""
+    reviews = (entry.review, entry.second_review) if needs_second_review(entry) else (entry.review,)
+    return all(review is not None and LEVELS.index(review.level) >= LEVELS.index(level) for review in reviews)
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,7 @@ def write_atomically(file: Path, text: str) -> None:
             draft.write(text)
             draft.flush()
             os.fsync(draft.fileno())
+            os.fchmod(draft.fileno(), file.stat().st_mode if file.exists() else 0o644)
             Path(draft.name).replace(file)
         except BaseException:
             Path(draft.name).unlink(missing_ok=True)

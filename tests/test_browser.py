@@ -1,6 +1,5 @@
 """What a visitor sees in a browser, on a phone and on a desk."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -27,22 +27,21 @@ pytestmark = [
 ]
 
 
-def start(port: int) -> subprocess.Popen[str]:
-    """Start the app on `port`, as the README says."""
+def start(port: int, log: Path) -> subprocess.Popen[bytes]:
+    """Start the app on `port`, as the README says; what it prints goes to `log`."""
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ.copy(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    with log.open("wb") as output:
+        return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
 
-def stop(process: subprocess.Popen[str]) -> str:
-    """Stop the app and return what it printed."""
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the app."""
     process.terminate()
     try:
-        return process.communicate(timeout=20)[0]
+        process.wait(timeout=20)
     except subprocess.TimeoutExpired:
         process.kill()
-        return process.communicate()[0]
+        process.wait()
 
 
 def is_ready(port: int) -> bool:
@@ -55,16 +54,18 @@ def is_ready(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a running app on the real base."""
+    log = tmp_path_factory.mktemp("app") / "log.txt"
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         free = probe.getsockname()[1]
-    process = start(free)
+    process = start(free, log)
     deadline = time.monotonic() + START_S
     while not is_ready(free):
         if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"the app did not start: {stop(process)[-2000:]}")
+            stop(process)
+            pytest.fail(f"the app did not start: {log.read_text()[-2000:]}")
         time.sleep(0.5)
     yield free
     stop(process)
@@ -151,13 +152,15 @@ def test_markup_of_a_visitor_is_shown_as_text(page: Page) -> None:
     assert page.title() != "pwned"
 
 
-def test_a_second_app_on_a_used_port_says_so_and_stops(port: int) -> None:
+def test_a_second_app_on_a_used_port_says_so_and_stops(port: int, tmp_path: Path) -> None:
     """Two apps cannot share a port: the second one ends with a line that names the port."""
-    second = start(port)
+    log = tmp_path / "log.txt"
+    second = start(port, log)
     try:
-        output, _ = second.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"still running: {stop(second)}")
-    assert second.returncode != 0
+        code = second.wait(timeout=60)
+    finally:
+        stop(second)
+    output = log.read_text()
+    assert code != 0
     assert str(port) in output
     assert "Traceback" not in output

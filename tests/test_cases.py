@@ -70,14 +70,14 @@ def test_every_case_that_ships_names_entries_that_exist(bot: Bot, split: str) ->
 
 
 def test_every_kind_of_reply_is_expected_somewhere() -> None:
-    """A kind that no case expects is one that nobody measures; what is no question is judged in test_guard.py."""
+    """A kind that no case expects is one that nobody measures; what is no question has test_guard.py."""
     assert {kind for case in load_cases("test") for turn in case.turns for kind in turn.kinds} == set(KINDS) - {
         "invalid"
     }
 
 
 def test_hardly_a_question_is_in_both_splits() -> None:
-    """What was fitted on is not what is judged; greetings and the plainest questions coincide, at most one in twenty."""
+    """What was fitted on is not what is judged; the plainest questions coincide, at most one in twenty."""
     dev, test = ({t.ask.casefold().strip() for c in load_cases(s) for t in c.turns} for s in ("dev", "test"))  # type: ignore[arg-type]
     common = dev & test
     assert len(common) <= 0.05 * len(test), sorted(common)

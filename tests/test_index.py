@@ -121,7 +121,11 @@ def test_a_store_with_other_content_is_refused_and_rebuilt(vetted: Vetted, tmp_p
     assert "cocaine is good for you" not in index.store.get()["documents"]
 
 
-@pytest.mark.xfail(strict=True, reason="knowledge/index.py: _verified_vectors compares texts and ids, not the vectors")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="knowledge/index.py: _verified_vectors compares texts and ids, not the vectors",
+)
 def test_a_store_with_swapped_vectors_is_refused_and_rebuilt(vetted: Vetted, tmp_path: Path) -> None:
     """With the right texts and another text's vectors, a store would point questions at wrong facts."""
     store = open_index(vetted, ENCODER, tmp_path).store

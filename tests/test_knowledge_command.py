@@ -60,7 +60,11 @@ def test_new_does_not_overwrite(run: Run, home: Path) -> None:
     assert fakes.fact_file(home).read_bytes() == before
 
 
-@pytest.mark.xfail(strict=True, reason="app/commands/knowledge.py: new() writes wherever the id or the topic points")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="app/commands/knowledge.py: new() writes wherever the id or the topic points",
+)
 @pytest.mark.parametrize(("name", "topic"), [("../../../outside", "x"), ("outside", "../../.."), ("Not An Id", "x")])
 def test_new_stays_inside_the_base(run: Run, home: Path, name: str, topic: str) -> None:
     """An id that is no id is refused, and nothing is written."""
@@ -139,7 +143,9 @@ def test_everything_that_is_shown_can_be_signed_again(run: Run, home: Path, key:
     assert load(home)[1] == ()
 
 
-@pytest.mark.xfail(strict=True, reason="app/commands/knowledge.py: _write_review assumes a sign-off on one line")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="app/commands/knowledge.py: _write_review assumes a sign-off on one line"
+)
 def test_a_sign_off_written_over_several_lines_is_replaced_whole(run: Run, home: Path) -> None:
     """Another tool may have laid the file out differently; signing it again must not break it."""
     file = fakes.fact_file(home)
@@ -223,7 +229,9 @@ def test_diff_without_a_signed_version_shows_all_of_the_text(run: Run, home: Pat
     assert "+LSD turns on serotonin receptors in the brain." in run("diff", LSD).output
 
 
-@pytest.mark.xfail(strict=True, reason="app/commands/knowledge.py: diff() does not catch UnknownIdError")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="app/commands/knowledge.py: diff() does not catch UnknownIdError"
+)
 def test_diff_of_an_unknown_entry_is_one_line(run: Run) -> None:
     """No traceback for a slip of the keyboard."""
     result = run("diff", "fact:nobody")
@@ -249,7 +257,9 @@ def test_try_names_drafts_that_would_be_near(
     assert f"draft {fakes.LSD['id']}" in result.output
 
 
-@pytest.mark.xfail(strict=True, reason="app/commands/knowledge.py: try divides by the number of words")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="app/commands/knowledge.py: try divides by the number of words"
+)
 def test_try_survives_a_question_without_words(
     run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,6 @@ def test_high_risk_needs_two() -> None:
     assert (needs_second_review(FACT), needs_second_review(HIGH)) == (False, True)
 
 
-@pytest.mark.xfail(strict=True, reason="knowledge/signing.py: reaches() looks at the first review only")
 def test_a_high_risk_text_reaches_a_level_only_if_both_reviews_do() -> None:
     """A clinician's first review does not lift the second, weaker one."""
     entry = HIGH.model_copy(
