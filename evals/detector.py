@@ -35,10 +35,12 @@ class Finding:
 class Detector:
     """Compares sentences with the assertions and look-alikes of every known error."""
 
-    def __init__(self, errors: Mapping[str, KnownError], encoder: Encoder) -> None:
+    def __init__(self, errors: Mapping[str, KnownError], encoder: Encoder, true_texts: Iterable[str] = ()) -> None:
+        """Take the registry, and further texts known to be true, which count as look-alikes."""
         self._encoder = encoder
         asserted = [(e.id, text) for e in errors.values() for text in (e.claim, *e.assertions)]
         harmless = [(e.id, text) for e in errors.values() for text in (*e.lookalikes, *sentences(e.correction))]
+        harmless += [("", sentence) for text in true_texts for sentence in sentences(text)]
         self._owners = np.array([owner for owner, _ in asserted])
         self._negated = np.array([bool(_DENIAL.search(normal(text))) for _, text in asserted])
         self._asserted = encoder.encode([normal(text) for _, text in asserted])

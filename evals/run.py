@@ -25,9 +25,10 @@ from evals.detector import Detector
 from evals.fit import fit as fit_calibration
 from evals.measures import Measure, Turn, failures, load_thresholds, measures
 from evals.scorers import SCORERS, Bench
-from evals.targets import App, Deployed, Target, controls
+from evals.targets import App, Deployed, Target, controls, signed_texts
 from knowledge.encoder import MiniLM
 from knowledge.errors import GuideError
+from knowledge.signing import Vetted
 
 app = typer.Typer(no_args_is_help=True, help="Decide whether a change may reach patients.")
 _console = Console()
@@ -98,7 +99,13 @@ def _parts() -> tuple[Bot, Bench]:
         raise _stop(str(error)) from error
     if not bot.ready:
         raise _stop("the index or the encoder is not available; see the log lines above")
-    return bot, Bench.of(bot.vetted, Detector(bot.vetted.known_errors, MiniLM()))
+    return bot, Bench.of(bot.vetted, _detector(bot.vetted))
+
+
+def _detector(vetted: Vetted) -> Detector:
+    """Signed texts count as true: what the gate looks for is text that nobody signed, or a signed one twisted."""
+    shown = [text for key, texts in signed_texts(vetted).items() if not key.startswith("help:") for text in texts]
+    return Detector(vetted.known_errors, MiniLM(), [*shown, *(e.why_wrong for e in vetted.known_errors.values())])
 
 
 def _all_cases(bot: Bot, split: Split, seed: int) -> list[Case]:
@@ -168,7 +175,8 @@ def _print_failing(turns: Sequence[Turn]) -> None:
 
 
 def _write(report: Path, turns: Sequence[Turn], found: Sequence[Measure], bot: Bot) -> None:
-    failing = [asdict(turn) for turn in turns if any(s.value != 1.0 for s in turn.scores)]
+    wrong = [turn for turn in turns if any(s.value != 1.0 for s in turn.scores)]
+    failing = [{**asdict(turn), "expected": turn.expected.model_dump()} for turn in wrong]
     data = {"knowledge_digest": bot.vetted.digest, "measures": [asdict(m) for m in found], "failing": failing}
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -160,5 +160,4 @@ def test_log_lines_do_not_mix_with_the_answers(
     stdin = io.TextIOWrapper(io.BytesIO(b'{"id": 1, "turns": ["how does cocaine work"]}\n'))
     monkeypatch.setattr(sys, "stdin", stdin)
     command.app(["--jsonl"], standalone_mode=False)
-    for line in capfd.readouterr().out.splitlines():
-        json.loads(line)
+    assert [line for line in capfd.readouterr().out.splitlines() if not line.startswith("{")] == []

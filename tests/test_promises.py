@@ -200,6 +200,12 @@ def test_p3_no_view_of_the_index_holds_a_run_of_the_articles(bot: Bot, article_r
     assert not [view.id for view in views(bot.vetted) if runs(view.text) & article_runs]
 
 
+@pytest.fixture(scope="module")
+def bare(bot: Bot) -> Bot:
+    """The real bot without encoder, index and calibration."""
+    return Bot(bot.settings, bot.vetted, None)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -211,9 +217,8 @@ def test_p3_no_view_of_the_index_holds_a_run_of_the_articles(bot: Bot, article_r
         "i want to kill myself. " * 400,
     ],
 )
-def test_p4_the_crisis_gate_needs_no_engine(bot: Bot, text: str) -> None:
+def test_p4_the_crisis_gate_needs_no_engine(bare: Bot, text: str) -> None:
     """Without encoder, index and calibration, in any writing and at any length, an alarm is an alarm with help."""
-    bare = Bot(bot.settings, bot.vetted, None)
     reply = bare.reply(text, country="us")
     assert reply.kind == "crisis"
     assert "us-911" in reply.notice_ids
