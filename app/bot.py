@@ -21,7 +21,7 @@ from app.retrieval import Retrieval
 from app.settings import Settings
 from app.understanding import Understood, understand
 from knowledge.encoder import Encoder, MiniLM
-from knowledge.errors import GuideError, KnowledgeError, UnsignedTextError
+from knowledge.errors import GuideError, KnowledgeError
 from knowledge.index import open_index
 from knowledge.signing import Vetted, vet
 from knowledge.store import load
@@ -134,7 +134,7 @@ class Bot:
         try:
             return self._trace(text, heard, tuple(map(_turn, history))[-self.settings.history_turns or None :], country)
         except Exception as error:  # the one error boundary: a visitor never meets a traceback
-            _log.error("reply_failed", error=type(error).__name__, exc_info=not isinstance(error, UnsignedTextError))
+            _log.error("reply_failed", error=type(error).__name__)
             return self._quick(
                 heard, country, Decision("out_of_scope", ("notice:trouble",), reason=type(error).__name__)
             )
