@@ -142,7 +142,7 @@ class Bot:
     def _alarm(self, text: object, heard: str) -> Signal | None:
         if not isinstance(text, str):
             return None
-        raw = " ".join(text[: self.settings.max_chars * 2].lower().split())
+        raw = " ".join(text[: self.settings.max_chars * 2].encode("utf-8", "ignore").decode().lower().split())
         return self._gates.signal("crisis", heard) or self._gates.signal("crisis", raw)
 
     def _quick(self, heard: str, country: str, decision: Decision, *signals: Signal) -> Trace:

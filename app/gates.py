@@ -132,7 +132,7 @@ def _pattern(phrase: str, sets: Mapping[str, str]) -> str:
         while "{" in re.sub(r"\{\d", "", pattern):  # a set may name other sets
             pattern = re.sub(r"\{([a-z_]+)\}", lambda m: sets[m.group(1)], pattern)
         pattern = re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern)  # nothing is captured: faster
-        pattern = pattern.replace(" ~~ ", r" (?:\w\S* ){0,7}?").replace(" ~ ", r" (?:\w\S* ){0,3}?")
+        pattern = pattern.replace(" ~~ ", r" (?:[^ .]\S* ){0,7}?").replace(" ~ ", r" (?:[^ .]\S* ){0,3}?")
         re.compile(pattern)
     except (KeyError, re.error) as error:
         raise KnowledgeError(f"phrase {phrase!r} cannot be read ({error}): see the grammar in app/gates.py") from error
