@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import structlog
 
-from app.bot import Bot
+from app.bot import Bot, utc_today
+from app.feedback import Feedback
 from app.settings import Settings
 
 _log = structlog.get_logger()
@@ -26,3 +27,14 @@ def bot() -> Bot:
     gc.freeze()
     _log.info("bot_open", ready=opened.ready, digest=opened.vetted.digest[:16], facts=len(opened.vetted.facts))
     return opened
+
+
+@lru_cache(maxsize=1)
+def feedback() -> Feedback:
+    """Open the feedback store on first use and keep it.
+
+    Raises:
+        FeedbackError: it cannot be opened; a page then offers no feedback.
+
+    """
+    return Feedback.open(Settings(), bot().vetted, utc_today)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from knowledge.store import HOME
@@ -28,3 +28,13 @@ class Settings(BaseSettings):
     encoder_threads: int = Field(2, ge=1, le=64, description="threads one encoding may use")
     max_chars: int = Field(2000, ge=100, le=10_000, description="longest message accepted, in characters")
     history_turns: int = Field(10, ge=0, le=50, description="earlier turns of a conversation that count")
+    data_dir: Path = Field(
+        HOME.parent / ".data", description="folder for what visitors chose to send and for the audit log; kept"
+    )
+    feedback_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the feedback store; default: a SQLite file in the data folder"
+    )
+    min_group: int = Field(
+        5, ge=1, le=100, description="visitors who must have asked alike before editors see the questions"
+    )
+    feedback_days: int = Field(90, ge=1, le=365, description="how long feedback is kept, in days")

@@ -5,6 +5,7 @@
     │   ├── UnknownIdError      an id that no file has
     │   └── SignOffError        a sign-off was refused
     ├── EncoderError            the encoder or its weights are missing or not the expected ones
+    ├── FeedbackError           the store of visitors' feedback cannot be opened or does not answer
     ├── IndexUnavailableError   the vector index cannot be built, opened or searched
     └── UnsignedTextError       something was about to be shown that nobody signed
 
@@ -31,6 +32,10 @@ class SignOffError(KnowledgeError):
 
 class EncoderError(GuideError):
     """The encoder or its weights are missing or not the expected ones."""
+
+
+class FeedbackError(GuideError):
+    """The store of visitors' feedback cannot be opened or does not answer; never holds a visitor's words."""
 
 
 class IndexUnavailableError(GuideError):
