@@ -3,7 +3,8 @@
     GuideError                  anything this project raises on purpose
     ├── KnowledgeError          the fact base as a whole cannot be used
     │   ├── UnknownIdError      an id that no file has
-    │   └── SignOffError        a sign-off was refused
+    │   ├── SignOffError        a sign-off, a rejection or a retraction was refused
+    │   └── EditConflictError   a file changed between reading and writing it
     ├── EncoderError            the encoder or its weights are missing or not the expected ones
     ├── FeedbackError           the store of visitors' feedback cannot be opened or does not answer
     ├── IndexUnavailableError   the vector index cannot be built, opened or searched
@@ -27,7 +28,11 @@ class UnknownIdError(KnowledgeError):
 
 
 class SignOffError(KnowledgeError):
-    """A sign-off was refused; the message says why."""
+    """A sign-off, a rejection or a retraction was refused; the message says why."""
+
+
+class EditConflictError(KnowledgeError):
+    """A file changed after it was read; nothing was written, so neither editor's words are lost."""
 
 
 class EncoderError(GuideError):

@@ -44,12 +44,35 @@ class Review(Model):
     digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
+class SentBack(Model):
+    """A reviewer did not sign, and says why. It stands in the file until the text is signed or submitted anew."""
+
+    by: Id
+    on: date
+    reason: Line
+
+
+class Retraction(Model):
+    """A text taken out of service. Its sign-offs are kept here, where they no longer count."""
+
+    by: Id
+    on: date
+    reason: Line
+    reviews: tuple[Review, ...] = ()
+
+
 class Reviewed(Model):
     """Anything a visitor may read: it has an author and, once signed, one review (two where the risk is high)."""
 
     author: Id = "editor"
     review: Review | None = None
     second_review: Review | None = None
+    sent_back: SentBack | None = None
+    retracted: Retraction | None = None
+
+
+# What is written about an entry, as against what the entry says: no part of the signed content.
+RECORDS = frozenset({"review", "second_review", "sent_back", "retracted"})
 
 
 class Citation(Model):

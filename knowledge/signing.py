@@ -12,6 +12,7 @@ from knowledge.errors import SignOffError
 from knowledge.lexicon import Lexicon
 from knowledge.schema import (
     LEVELS,
+    RECORDS,
     Country,
     Fact,
     HelpLine,
@@ -28,7 +29,7 @@ from knowledge.store import KnowledgeBase
 GRACE = timedelta(
     days=90
 )  # an overdue text is shown, with a warning to the editors, for this long; then it is withheld
-Standing = Literal["draft", "half-signed", "signed", "overdue", "withheld"]
+Standing = Literal["draft", "half-signed", "signed", "overdue", "withheld", "retracted"]
 R = TypeVar("R", bound=Reviewed)
 
 
@@ -38,7 +39,7 @@ def digest(entry: Reviewed, by: str, level: str, on: date, due: date) -> str:
     The canonical form is JSON with sorted keys and no spaces, so layout and line breaks of the YAML do not count, and
     one changed character of content does.
     """
-    content = entry.model_dump(mode="json", exclude={"review", "second_review"})
+    content = entry.model_dump(mode="json", exclude=set(RECORDS))
     signed = {"kind": type(entry).__name__, "content": content, "review": [by, level, str(on), str(due)]}
     canonical = json.dumps(signed, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
@@ -59,8 +60,11 @@ def sign(entry: Reviewed, by: str, level: Level, on: date, due: date) -> Review:
 
 
 def holds(entry: Reviewed, review: Review | None) -> bool:
-    """Return whether `review` is by another role than the author and its digest still matches the content."""
-    if review is None or review.by == entry.author:
+    """Return whether `review` is by another role than the author and its digest still matches the content.
+
+    No sign-off holds for a retracted text.
+    """
+    if review is None or review.by == entry.author or entry.retracted:
         return False
     return review.digest == digest(entry, review.by, review.level, review.on, review.due)
 
@@ -75,6 +79,8 @@ def needs_second_review(entry: Reviewed) -> bool:
 def standing(entry: Reviewed, today: date) -> Standing:
     """Return where the entry stands on `today`; only "signed" and "overdue" may be shown."""
     first, second = entry.review, entry.second_review
+    if entry.retracted:
+        return "retracted"
     if first is None or not holds(entry, first):
         return "draft"
     due = first.due
@@ -145,7 +151,7 @@ def vet(base: KnowledgeBase, today: date, level: Level = "source-checked") -> Ve
         notices=showable(base.notices),
         countries=countries,
         sources=base.sources,
-        lexicon=Lexicon(base.entities),
+        lexicon=base.lexicon,
         phrases=showable(base.phrases),
     )
 

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
-from knowledge import checks
-from knowledge.checks import CHECKS, check, reading_grade, signed_counts
+from knowledge import checks, likeness, wording
+from knowledge.checks import BASE_CHECKS, ENTRY_CHECKS, check, check_entry, signed_counts
 from knowledge.lexicon import Lexicon
 from knowledge.schema import Fact
+from knowledge.scope import Scope
 from knowledge.store import load
+from knowledge.wording import reading_grade
 from tests import fakes
 
 
 @pytest.fixture
 def _easy_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the reading grade, which has its own tests, out of the way."""
-    monkeypatch.setattr(checks, "reading_grade", lambda *_: 5.0)
+    monkeypatch.setattr(wording, "reading_grade", lambda *_: 5.0)
 
 
 def fact(**changes: Any) -> Callable[[Path], object]:
@@ -129,7 +131,7 @@ def test_hard_text_is_advice_and_then_an_error(
     home: Path, monkeypatch: pytest.MonkeyPatch, grade: float, severities: set[str]
 ) -> None:
     """Above grade 8 editors hear of it, above grade 10 it stops a release."""
-    monkeypatch.setattr(checks, "reading_grade", lambda *_: grade)
+    monkeypatch.setattr(wording, "reading_grade", lambda *_: grade)
     base, _ = load(home)
     assert {p.severity for p in check(base, fakes.TODAY) if p.code == "grade"} == severities
 
@@ -157,20 +159,50 @@ def test_problems_come_all_at_once_in_file_order(home: Path) -> None:
 def test_words_may_be_named_when_they_are_the_subject(home: Path, text: str) -> None:
     """A text about words quotes them, and a group has the name it has."""
     fact(answer=text)(home)
-    assert not list(checks.kind_words(load(home)[0], fakes.TODAY))
+    base, _ = load(home)
+    assert not list(wording.kind_words(Scope(base, fakes.TODAY, dict(base.signable()))))
 
 
 def test_every_check_is_registered() -> None:
     """A check that nobody runs checks nothing."""
     names = {
         name
-        for name, value in vars(checks).items()
-        if callable(value)
-        and getattr(value, "__module__", "") == checks.__name__
-        and list(getattr(value, "__annotations__", {}).values())[:2] == [checks.KnowledgeBase, date]
-        and not name.startswith("_")
+        for module in (checks, likeness, wording)
+        for name, value in vars(module).items()
+        if list(getattr(value, "__annotations__", {}).values())[:1] == [Scope] and not name.startswith("_")
     }
-    assert names - {"check", "signed_counts"} == {rule.__name__ for rule in CHECKS}
+    assert names == {rule.__name__ for rule in (*ENTRY_CHECKS, *BASE_CHECKS)}
+
+
+@pytest.mark.usefixtures("_easy_to_read")
+def test_a_draft_is_judged_as_a_part_of_the_base(home: Path) -> None:
+    """Before it is on file: its own words, the ids it names, and the asks that others have; errors first."""
+    base, _ = load(home)
+    content = fakes.LSD | {
+        "id": "a-draft",
+        "answer": "Many addicts have taken LSD in the past.",
+        "asks": ["what does cocaine do to dopamine"],
+        "related": ["a-draft", "nobody"],
+    }
+    found = check_entry(base, "fact:a-draft", Fact.model_validate(content), fakes.TODAY)
+    assert {p.code for p in found} == {"stigma", "repeated-ask", "few-asks", "unknown-id", "unsigned"}
+    assert [p.severity for p in found] == sorted((p.severity for p in found), key="error".__ne__)
+    assert "nobody" in next(p.message for p in found if p.code == "unknown-id")
+
+
+def _retract_cocaine(home: Path) -> None:
+    record = {"by": "editor", "on": fakes.TODAY, "reason": "wrong"}
+    fakes.write_fact(home, fakes.COCAINE | {"retracted": record})
+
+
+@pytest.mark.usefixtures("_easy_to_read")
+def test_what_is_retracted_is_no_problem_but_links_to_it_are_named(home: Path) -> None:
+    """A retraction must be able to go out at once, so the links that are left are advice."""
+    _retract_cocaine(home)
+    fact(related=[fakes.COCAINE["id"]])(home)
+    _audit(facts=[fakes.COCAINE["id"]], verdict="supported")(home)
+    base, loading = load(home)
+    assert [(p.code, p.severity) for p in check(base, fakes.TODAY, loading)] == [("retracted-link", "advice")] * 2
 
 
 def test_standings_are_counted(home: Path) -> None:

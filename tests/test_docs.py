@@ -52,7 +52,8 @@ def test_a_package_readme_names_every_command(file: str, name: str) -> None:
 
 def test_the_knowledge_readme_names_every_check_code() -> None:
     """An editor who meets a code finds its meaning."""
-    used = codes("knowledge/checks.py", {"_error": 3, "_advice": 3, "maker": 3})
+    makers = {"error": 2, "advice": 2, "maker": 2}
+    used = set.union(*(codes(f"knowledge/{name}.py", makers) for name in ("checks", "wording", "likeness")))
     used |= codes("knowledge/store.py", {"_problem": 0})
     table = read("knowledge/README.md").partition("## Checks")[2]
     named = set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))))

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from app.commands import knowledge as command
-from knowledge import checks
+from knowledge import wording
 from knowledge.schema import Fact
 from knowledge.signing import holds, standing
 from knowledge.store import load
@@ -26,7 +26,7 @@ Run = Callable[..., Result]
 def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command on the tiny base, in a wide terminal; the reading grade has its own tests."""
     monkeypatch.setenv("KNOWLEDGE_DIR", str(home))
-    monkeypatch.setattr(checks, "reading_grade", lambda *_: 5.0)
+    monkeypatch.setattr(wording, "reading_grade", lambda *_: 5.0)
     monkeypatch.setattr(command, "reading_grade", lambda *_: 5.0)
     monkeypatch.setattr(command._console, "_width", 500)
     return lambda *arguments, **more: CliRunner().invoke(command.app, list(arguments), **more)
@@ -143,9 +143,6 @@ def test_everything_that_is_shown_can_be_signed_again(run: Run, home: Path, key:
     assert load(home)[1] == ()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="app/commands/knowledge.py: _write_review assumes a sign-off on one line"
-)
 def test_a_sign_off_written_over_several_lines_is_replaced_whole(run: Run, home: Path) -> None:
     """Another tool may have laid the file out differently; signing it again must not break it."""
     file = fakes.fact_file(home)

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from knowledge.store import MAX_FILE_BYTES, Place, load, write_atomically
+from knowledge.errors import EditConflictError
+from knowledge.store import MAX_FILE_BYTES, Place, load, version_of, write_atomically
 from tests import fakes
 from tests.conftest import ROOT
 
@@ -144,3 +147,45 @@ def test_a_written_file_keeps_its_permissions(tmp_path: Path) -> None:
     file.chmod(0o644)
     write_atomically(file, "new")
     assert oct(file.stat().st_mode & 0o777) == oct(0o644)
+
+
+def test_the_second_of_two_editors_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    """Whoever writes what is no longer there is refused; the file holds the first editor's words."""
+    file = tmp_path / "fact.yaml"
+    write_atomically(file, "old", seen="")
+    seen = version_of(file)
+    write_atomically(file, "first", seen=seen)
+    with pytest.raises(EditConflictError, match="changed by somebody else"):
+        write_atomically(file, "second", seen=seen)
+    with pytest.raises(EditConflictError):
+        write_atomically(file, "new", seen="")
+    assert contents(tmp_path) == {file: b"first"}
+
+
+def test_of_many_writers_at_once_exactly_one_wins(tmp_path: Path) -> None:
+    """Between the look at the old version and the rename nobody else can write."""
+    file = tmp_path / "fact.yaml"
+    write_atomically(file, "old")
+    seen = version_of(file)
+    start = threading.Barrier(8)
+    won = []
+
+    def edit(name: str) -> None:
+        start.wait()
+        with suppress(EditConflictError):
+            write_atomically(file, name, seen=seen)
+            won.append(name)
+
+    editors = [threading.Thread(target=edit, args=(f"editor {i}",)) for i in range(8)]
+    for editor in editors:
+        editor.start()
+    for editor in editors:
+        editor.join()
+    assert [file.read_text()] == won
+
+
+def test_the_draft_of_a_killed_writer_is_cleared_away(tmp_path: Path) -> None:
+    """What a crash leaves beside the file is gone after the next write."""
+    (tmp_path / ".fact.yaml.abc123").write_text("half")
+    write_atomically(tmp_path / "fact.yaml", "whole")
+    assert contents(tmp_path) == {tmp_path / "fact.yaml": b"whole"}

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
 from statistics import median
@@ -19,19 +18,20 @@ from app.bot import Bot, utc_today
 from app.commands.ask import open_bot
 from app.settings import Settings
 from knowledge.checks import check as run_checks
-from knowledge.checks import reading_grade, signed_counts
-from knowledge.errors import GuideError, SignOffError, UnknownIdError
+from knowledge.checks import signed_counts
+from knowledge.editing import entry_of, require_signable, sign_entry
+from knowledge.errors import GuideError
 from knowledge.lexicon import Lexicon
-from knowledge.schema import Fact, KnownError, Level, Problem, Review, Reviewed
-from knowledge.signing import holds, needs_second_review, sign, standing
-from knowledge.store import KnowledgeBase, Place, load, write_atomically
+from knowledge.schema import Fact, KnownError, Level, Problem, Reviewed
+from knowledge.signing import holds
+from knowledge.store import KnowledgeBase, load, write_atomically
 from knowledge.text import normal, sentences, tokens
+from knowledge.wording import reading_grade
 
 app = typer.Typer(no_args_is_help=True, help="Write, check, sign and try vetted facts.")
 _console = Console()
 _MODELS: dict[str, type[Fact] | type[KnownError]] = {"fact": Fact, "error": KnownError}
 _NEAR_SHARE = 0.5  # of the question's words: enough that the draft may answer it
-_LOW_RISK_DAYS, _HIGH_RISK_DAYS = 730, 365
 
 
 @app.command()
@@ -91,18 +91,16 @@ def sign_command(
     yes: Annotated[bool, typer.Option(help="do not ask for confirmation")] = False,
 ) -> None:
     """Sign reviewed texts. Shows each text with its sources and asks before it signs."""
-    base, loading = load(Settings().knowledge_dir)
+    base, _ = load(Settings().knowledge_dir)
     today = utc_today()
-    entries = dict(base.signable())
     refused = 0
     for key in ids:
         try:
-            entry = _known(entries, key)
-            _require_sound(base, key, today, loading)
+            require_signable(base, key, by, level, today, second=second)
             if not yes:
-                _show(key, entry, base)
+                _show(key, entry_of(base, key), base)
                 typer.confirm(f"Sign {key} as {by}?", abort=True)
-            _write_review(base.places[key], key, _reviewed(entry, by, level, today, second=second), second=second)
+            sign_entry(base, key, by, level, today, second=second)
         except GuideError as error:
             refused += 1
             _console.print(f"[red]{key}: {error}")
@@ -114,7 +112,7 @@ def sign_command(
 def diff(key: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show, sentence by sentence, what changed since the last sign-off that holds (read from git)."""
     base, _ = load(Settings().knowledge_dir)
-    entry = _known(dict(base.signable()), key)
+    entry = entry_of(base, key)
     if entry.review and holds(entry, entry.review):
         _console.print(f"{key} is as it was signed on {entry.review.on}")
         return
@@ -186,61 +184,6 @@ def _bot() -> Bot:
 def _stop(message: str) -> typer.Exit:
     Console(stderr=True).print(f"[red]{message}")
     return typer.Exit(2)
-
-
-def _known(entries: Mapping[str, Reviewed], key: str) -> Reviewed:
-    if key not in entries:
-        raise UnknownIdError(f"no entry {key!r}: write fact:<id>, error:<id>, notice:<id>, help:<id> or phrases:<id>")
-    return entries[key]
-
-
-def _require_sound(base: KnowledgeBase, key: str, today: date, loading: tuple[Problem, ...]) -> None:
-    """Refuse to sign what fails a check, its own missing sign-off aside."""
-    place = base.places[key]
-    waived = {"unsigned", "second-review", "overdue", "due-soon", "own-review"}
-    for problem in run_checks(base, today, loading):
-        if problem.severity == "error" and problem.code not in waived and problem.file == place.file:
-            raise SignOffError(str(problem))
-
-
-def _reviewed(entry: Reviewed, by: str, level: Level, today: date, *, second: bool) -> Review:
-    if second and not holds(entry, entry.review):
-        raise SignOffError("the first review does not hold: sign without --second first")
-    if second and entry.review and entry.review.by == by:
-        raise SignOffError(f"{by} made the first review: a second one needs another role")
-    if not second and standing(entry, today) == "signed":
-        raise SignOffError("it is signed and nothing has changed")
-    days = _HIGH_RISK_DAYS if needs_second_review(entry) else _LOW_RISK_DAYS
-    return sign(entry, by, level, today, today + timedelta(days=days))
-
-
-def _write_review(place: Place, key: str, review: Review, *, second: bool) -> None:
-    """Write the sign-off as one line, leaving every other byte of the file as it is."""
-    name = "second_review" if second else "review"
-    lines = place.file.read_text(encoding="utf-8").splitlines(keepends=True)
-    prefix = _path_prefix(key, place)
-    text = ", ".join(f"{k}: {v}" for k, v in review.model_dump(mode="json").items())
-    at = place.lines.get(f"{prefix}{name}")
-    id_line = lines[place.lines[f"{prefix}id"] - 1] if f"{prefix}id" in place.lines else ""
-    indent = " " * (len(id_line) - len(id_line.lstrip(" -")))
-    row = f"{indent}{name}: {{{text}}}\n"
-    if at:
-        lines[at - 1] = row
-    elif key.startswith(("notice:", "help:")):
-        lines.insert(place.lines[f"{prefix}id"], row)
-    else:
-        lines.append(row)
-    write_atomically(place.file, "".join(lines))
-
-
-def _path_prefix(key: str, place: Place) -> str:
-    """Return the path of a help line inside its country file; every other entry is the root of its place."""
-    if not key.startswith("help:"):
-        return ""
-    wanted = key.partition(":")[2]
-    data = yaml.safe_load(place.file.read_text(encoding="utf-8"))
-    position = next(i for i, line in enumerate(data["lines"]) if line["id"] == wanted)
-    return f"lines.{position}."
 
 
 def _show(key: str, entry: Reviewed, base: KnowledgeBase) -> None:
