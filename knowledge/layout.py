@@ -108,15 +108,21 @@ def _block(name: str, value: object) -> str:
         folded = wrap(value, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
         return "\n  ".join([f"{name}: >-", *folded]) + "\n"
     if isinstance(value, tuple) and name in _LISTS:
-        return (
-            "\n  - ".join([f"{name}:", *(_plain(item) if isinstance(item, str) else _flow(item) for item in value)])
-            + "\n"
-        )
-    return f"{name}: {_plain(value) if isinstance(value, str) else _flow(value)}\n"
+        return "\n  - ".join([f"{name}:", *map(_item, value)]) + "\n"
+    return f"{name}: {_plain(value)}\n"
 
 
-def _plain(value: str) -> str:
-    """Return words as a YAML scalar on a line of its own: bare where YAML reads them back as they are."""
+def _item(value: object) -> str:
+    """Return one item of a list, a mapping with one field on a line."""
+    if isinstance(value, Mapping):
+        return "\n    ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    return _plain(value)
+
+
+def _plain(value: object) -> str:
+    """Return a value as YAML for the rest of a line; words stay bare where YAML reads them back as they are."""
+    if not isinstance(value, str):
+        return _flow(value)
     try:
         same = yaml.safe_load(f"- {value}") == [value]
     except yaml.YAMLError:
