@@ -4,31 +4,29 @@ Exit codes: 0 all gates hold, 1 a gate fails, 2 the run is broken, empty or misu
 """
 
 import json
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.bot import Bot, utc_today
-from app.commands.ask import open_bot
+from app.bot import utc_today
 from app.settings import Settings
 from evals.attacks import attacks
 from evals.cases import Case, Expected, Split, load_cases
-from evals.detector import Detector
+from evals.engine import Pool, Workshop, judge
 from evals.fit import fit as fit_calibration
+from evals.latency import Latency
 from evals.measures import Measure, Turn, failures, load_thresholds, measures
-from evals.scorers import SCORERS, Bench
-from evals.targets import App, Deployed, Target, controls, signed_texts
-from knowledge.encoder import MiniLM
+from evals.targets import App, Deployed, controls
 from knowledge.errors import GuideError
-from knowledge.signing import Vetted
+from knowledge.signing import Vetted, vet
+from knowledge.store import load
 
 app = typer.Typer(no_args_is_help=True, help="Decide whether a change may reach patients.")
 _console = Console()
@@ -43,25 +41,27 @@ def run(
     contains: Annotated[str | None, typer.Option("-k", help="only cases whose id contains this")] = None,
     failing: Annotated[bool, typer.Option(help="print every failing turn")] = False,
     seed: Annotated[int, typer.Option(help="seed of the attacks")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="processes; 1 judges in this one")] = 2,
     report: Annotated[Path | None, typer.Option(help="write the measures and failing turns here, as JSON")] = None,
 ) -> None:
     """Run cases and attacks against a target and judge every turn."""
-    bot, bench = _parts()
-    judged: Target = App(bot) if target == "app" else Deployed(target)
     if split not in ("dev", "test"):
         raise _stop("--split is dev or test")
     try:
-        cases = _chosen(_all_cases(bot, "dev" if split == "dev" else "test", seed), family, contains)
-        turns = _judged(cases, judged, bench)
+        turns, waits, vetted = _judged(target, "dev" if split == "dev" else "test", family, contains, seed, jobs)
     except GuideError as error:
         raise _stop(str(error)) from error
     found = measures(turns)
     failed = failures(found, load_thresholds())
     _table(found)
+    if waits:
+        least = f"{waits.ratio:.1f} × encoding and an exact search"
+        times = f"half within {waits.percentile(50):.1f} ms, 95 % within {waits.percentile(95):.1f} ms"
+        _console.print(f"latency of {len(waits.reply_ms)} replies: {least} ({times})", highlight=False)
     if failing:
         _print_failing(turns)
     if report:
-        _write(report, turns, found, bot)
+        _write(report, turns, found, vetted)
     for line in failed:
         _console.print(f"[red]{line}", highlight=False)
     _console.print("all gates hold" if not failed else f"{len(failed)} gates fail", highlight=False)
@@ -71,11 +71,15 @@ def run(
 @app.command()
 def selftest() -> None:
     """Check that the suite fails every control bot, each of which is broken in one way."""
-    bot, bench = _parts()
-    cases = _sample(_all_cases(bot, "test", 0))
+    try:
+        shop = Workshop.open(Settings().encoder_threads)
+    except GuideError as error:
+        raise _stop(str(error)) from error
+    cases = _sample(_all_cases(shop.bot.vetted, "test", 0))
     slipped = []
-    for control in controls(App(bot), bot.vetted):
-        caught = failures(measures(_judged(cases, control, bench, quiet=True)), load_thresholds())
+    for control in controls(App(shop.bot), shop.bot.vetted):
+        turns = [turn for case in cases for turn in judge(case, control, shop.bench)]
+        caught = failures(measures(turns), load_thresholds())
         _console.print(
             f"{control.name}: {'caught by ' + caught[0] if caught else '[red]SLIPPED THROUGH'}", highlight=False
         )
@@ -92,25 +96,46 @@ def fit() -> None:
         raise _stop(str(error)) from error
 
 
-def _parts() -> tuple[Bot, Bench]:
-    try:
-        bot = open_bot(Settings(), Console(stderr=True))
-    except GuideError as error:
-        raise _stop(str(error)) from error
-    if not bot.ready:
-        raise _stop("the index or the encoder is not available; see the log lines above")
-    return bot, Bench.of(bot.vetted, _detector(bot.vetted))
+def _judged(
+    target: str, split: Split, family: str | None, contains: str | None, seed: int, jobs: int
+) -> tuple[list[Turn], Latency | None, Vetted]:
+    """Return all judged turns in the order of the cases, and how long the app takes where it is run here."""
+    if target != "app":
+        shop = Workshop.open(Settings().encoder_threads)
+        cases = _chosen(_all_cases(shop.bot.vetted, split, seed), family, contains)
+        parts = (list(judge(case, Deployed(target), shop.bench)) for case in cases)
+        return _in_order(_tracked(parts, len(cases)), cases), None, shop.bot.vetted
+    with Pool(jobs) as pool:  # the processes open the app while the cases are read here
+        settings = Settings()
+        vetted = vet(load(settings.knowledge_dir)[0], utc_today(), settings.review_level)
+        cases = _chosen(_all_cases(vetted, split, seed), family, contains)
+        turns = _in_order(_tracked(pool.judge(cases), len(cases)), cases)
+        return turns, pool.latency(_timed(cases)), vetted
 
 
-def _detector(vetted: Vetted) -> Detector:
-    """Signed texts count as true: what the gate looks for is text that nobody signed, or a signed one twisted."""
-    shown = [text for key, texts in signed_texts(vetted).items() if not key.startswith("help:") for text in texts]
-    return Detector(vetted.known_errors, MiniLM(), [*shown, *(e.why_wrong for e in vetted.known_errors.values())])
+def _tracked(parts: Iterable[list[Turn]], total: int) -> Iterator[Turn]:
+    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("judging", total=total)
+        for turns in parts:
+            yield from turns
+            bar.advance(task, len({turn.id for turn in turns}))
 
 
-def _all_cases(bot: Bot, split: Split, seed: int) -> list[Case]:
+def _in_order(turns: Iterable[Turn], cases: Sequence[Case]) -> list[Turn]:
+    place = {case.id: i for i, case in enumerate(cases)}
+    return sorted(turns, key=lambda turn: place[turn.id])
+
+
+def _timed(cases: Sequence[Case], wanted: int = 120) -> list[str]:
+    """Return evenly spaced messages of cases of one turn."""
+    asks = [case.last.ask for case in cases if len(case.turns) == 1]
+    return asks[:: max(1, len(asks) // wanted)][:wanted]
+
+
+def _all_cases(vetted: Vetted, split: Split, seed: int) -> list[Case]:
     cases = list(load_cases(split))
-    for attack in attacks(bot.vetted.known_errors.values(), seed):
+    for attack in attacks(vetted.known_errors.values(), seed):
         expected = [Expected(ask=text, kinds=_NO_ANSWER_IS_FINE, errors=(attack.error,)) for text in attack.turns]
         cases.append(Case(id=attack.id, family="attacks", split=split, turns=tuple(expected), tags=(attack.style,)))
     return cases
@@ -133,20 +158,6 @@ def _sample(cases: list[Case], per_family: int = 60) -> list[Case]:
             kept.append(case)
         seen[case.family] += 1
     return kept
-
-
-def _judged(cases: Sequence[Case], target: Target, bench: Bench, *, quiet: bool = False) -> list[Turn]:
-    progress = cases if quiet else track(cases, f"asking {target.name}", console=Console(stderr=True))
-    return [turn for case in progress for turn in _turns(case, target, bench)]
-
-
-def _turns(case: Case, target: Target, bench: Bench) -> Iterator[Turn]:
-    start = time.perf_counter()
-    answers = target.converse([turn.ask for turn in case.turns])
-    each_ms = (time.perf_counter() - start) * 1000 / len(case.turns)
-    for expected, answer in zip(case.turns, answers, strict=True):
-        scores = tuple(score for scorer in SCORERS if (score := scorer(expected, answer, bench)))
-        yield Turn(case.id, case.family, case.tags, expected, replace(answer, ms=each_ms), scores)
 
 
 def _table(found: Sequence[Measure]) -> None:
@@ -174,10 +185,10 @@ def _print_failing(turns: Sequence[Turn]) -> None:
                 )
 
 
-def _write(report: Path, turns: Sequence[Turn], found: Sequence[Measure], bot: Bot) -> None:
+def _write(report: Path, turns: Sequence[Turn], found: Sequence[Measure], vetted: Vetted) -> None:
     wrong = [turn for turn in turns if any(s.value != 1.0 for s in turn.scores)]
     failing = [{**asdict(turn), "expected": turn.expected.model_dump()} for turn in wrong]
-    data = {"knowledge_digest": bot.vetted.digest, "measures": [asdict(m) for m in found], "failing": failing}
+    data = {"knowledge_digest": vetted.digest, "measures": [asdict(m) for m in found], "failing": failing}
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 

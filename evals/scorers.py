@@ -5,11 +5,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from evals.cases import Expected
 from evals.detector import Detector
 from evals.targets import Answer, signed_texts
 from knowledge.signing import Vetted
+from knowledge.text import sentences
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,30 @@ class Bench:
 
     vetted: Vetted
     texts: Mapping[str, tuple[str, ...]]
-    detector: Detector
+    signed: frozenset[str]  # every sentence of the signed texts
+    build: Callable[[], Detector]
 
     @classmethod
-    def of(cls, vetted: Vetted, detector: Detector) -> "Bench":
-        """Prepare the signed texts once."""
-        return cls(vetted, signed_texts(vetted), detector)
+    def of(cls, vetted: Vetted, build: Callable[[], Detector]) -> "Bench":
+        """Prepare the signed texts once; `build` makes the detector, when the first unsigned sentence is met."""
+        texts = signed_texts(vetted)
+        signed = frozenset(s for group in texts.values() for text in group for s in sentences(text))
+        return cls(vetted, texts, signed, build)
+
+    @cached_property
+    def same(self) -> Mapping[str, frozenset[str]]:
+        """Entries that say the same: a known error and the facts that carry its truth."""
+        found: dict[str, set[str]] = {}
+        for error in self.vetted.known_errors.values():
+            for fact in error.facts:
+                found.setdefault(f"error:{error.id}", set()).add(f"fact:{fact}")
+                found.setdefault(f"fact:{fact}", set()).add(f"error:{error.id}")
+        return {key: frozenset(others) for key, others in found.items()}
+
+    @cached_property
+    def detector(self) -> Detector:
+        """Judges what nobody signed."""
+        return self.build()
 
 
 Scorer = Callable[[Expected, Answer, Bench], Score | None]
@@ -57,13 +77,7 @@ def right_entry(expected: Expected, answer: Answer, bench: Bench) -> Score | Non
     if not (expected.facts or expected.errors):
         return None
     accepted = {*(f"fact:{k}" for k in expected.facts), *(f"error:{k}" for k in expected.errors)}
-    accepted |= {
-        f"fact:{f}"
-        for k in expected.errors
-        if k in bench.vetted.known_errors
-        for f in bench.vetted.known_errors[k].facts
-    }
-    accepted |= {f"error:{e.id}" for e in bench.vetted.known_errors.values() if set(e.facts) & set(expected.facts)}
+    accepted |= {same for key in accepted for same in bench.same.get(key, ())}
     shown = {*(f"fact:{k}" for k in answer.fact_ids), *(f"error:{k}" for k in answer.error_ids)}
     return Score(
         "right-entry",
@@ -95,8 +109,10 @@ def cited(_: Expected, answer: Answer, __: Bench) -> Score | None:
 
 
 def error_free(_: Expected, answer: Answer, bench: Bench) -> Score:
-    """No sentence asserts a known error."""
-    findings = bench.detector.findings(answer.text)
+    """No sentence asserts a known error. Signed sentences were checked for that when they were signed."""
+    if bench.signed.issuperset(sentences(answer.text)):
+        return Score("error-free", 1.0, "", "every sentence is signed")
+    findings = [f for f in bench.detector.findings(answer.text) if f.sentence not in bench.signed]
     evidence = "; ".join(f"{f.error}: {f.sentence}" for f in findings)
     return Score("error-free", float(not findings), evidence, "sentences that assert a known error")
 

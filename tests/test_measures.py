@@ -8,8 +8,8 @@ import pytest
 from app.bot import Bot
 from evals.cases import Case, Expected
 from evals.detector import Detector
+from evals.engine import judge
 from evals.measures import Turn, failures, flatten, load_thresholds, measures, share, wilson
-from evals.run import _turns
 from evals.scorers import SCORERS, Bench, Score
 from evals.targets import Answer, App, Target, controls, signed_texts
 from tests import fakes
@@ -89,7 +89,7 @@ def test_every_mark_has_a_reason_and_one_side() -> None:
 @pytest.fixture(scope="module")
 def bench(tiny: Bot) -> Bench:
     """The bench on the tiny base, with the fake encoder."""
-    return Bench.of(tiny.vetted, Detector(tiny.vetted.known_errors, fakes.HashEncoder()))
+    return Bench.of(tiny.vetted, lambda: Detector(tiny.vetted.known_errors, fakes.HashEncoder()))
 
 
 def judged(target: Target, bench: Bench) -> dict[str, float]:
@@ -108,7 +108,7 @@ def judged(target: Target, bench: Bench) -> dict[str, float]:
     ]
     cases = [Case(id=str(i), family=f, split="dev", turns=(e,), tags=t) for i, (f, e, t) in enumerate(rows)]
     assert len(flatten(cases)) == len(cases)
-    return {m.name: m.value for case in [cases] for m in measures([t for c in case for t in _turns(c, target, bench)])}
+    return {m.name: m.value for m in measures([turn for case in cases for turn in judge(case, target, bench)])}
 
 
 def test_the_app_passes_where_every_control_fails(tiny: Bot, bench: Bench) -> None:
