@@ -6,6 +6,7 @@ guard → crisis gate → language → understand → refer, injection and small
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import structlog
 
@@ -15,6 +16,7 @@ from app.decision import Decider, Evidence
 from app.gates import Gates, spoken
 from app.guard import Refused, guard
 from app.language import foreign
+from app.metrics import timed
 from app.models import Decision, Found, Reply, Signal, Turn
 from app.opinions import Opinions
 from app.retrieval import Retrieval
@@ -28,7 +30,16 @@ from knowledge.store import load
 from knowledge.text import clean, normal, tokens
 
 _log = structlog.get_logger()
-_REQUIRED_NOTICES = ("trouble", "care", "crisis-general", "out-of-scope", "out-of-scope-near", "clarify")
+_REQUIRED_NOTICES = (
+    "trouble",
+    "slow-down",
+    "busy",
+    "care",
+    "crisis-general",
+    "out-of-scope",
+    "out-of-scope-near",
+    "clarify",
+)
 
 
 def utc_today() -> date:
@@ -122,15 +133,8 @@ class Bot:
         """Return the reply together with what every stage made of the message."""
         country = country or self.settings.country
         heard = spoken(text[: self.settings.max_chars * 2]) if isinstance(text, str) else ""
-        try:
-            alarm = self._alarm(text, heard)
-        except Exception as error:  # fails closed: better one alarm too many than none
-            _log.error("crisis_gate_failed", error=type(error).__name__)
-            alarm = Signal("crisis", "general", "gate failed")
-        if alarm:
-            return self._quick(
-                heard, country, Decision("crisis", (f"notice:crisis-{alarm.label}",), reason=alarm.phrase), alarm
-            )
+        if alarm := self._alarm(text, heard):
+            return self._alarmed(heard, country, alarm)
         try:
             return self._trace(text, heard, tuple(map(_turn, history))[-self.settings.history_turns or None :], country)
         except Exception as error:  # the one error boundary: a visitor never meets a traceback
@@ -139,9 +143,32 @@ class Bot:
                 heard, country, Decision("out_of_scope", ("notice:trouble",), reason=type(error).__name__)
             )
 
+    def put_off(self, text: object, notice: Literal["slow-down", "busy"], country: str | None = None) -> Trace:
+        """Return the reply to a message that a limit holds back: the alarm if it is one, else the notice.
+
+        Help is never put off: both carry the help lines.
+        """
+        country = country or self.settings.country
+        heard = spoken(text[: self.settings.max_chars * 2]) if isinstance(text, str) else ""
+        if alarm := self._alarm(text, heard):
+            return self._alarmed(heard, country, alarm)
+        return self._quick(heard, country, Decision("invalid", (f"notice:{notice}",), reason="a limit was reached"))
+
+    def _alarmed(self, heard: str, country: str, alarm: Signal) -> Trace:
+        decision = Decision("crisis", (f"notice:crisis-{alarm.label}",), reason=alarm.phrase)
+        return self._quick(heard, country, decision, alarm)
+
     def _alarm(self, text: object, heard: str) -> Signal | None:
         if not isinstance(text, str):
             return None
+        try:
+            return self._crisis_signal(text, heard)
+        except Exception as error:  # fails closed: better one alarm too many than none
+            _log.error("crisis_gate_failed", error=type(error).__name__)
+            return Signal("crisis", "general", "gate failed")
+
+    @timed("crisis_gate")
+    def _crisis_signal(self, text: str, heard: str) -> Signal | None:
         raw = " ".join(text[: self.settings.max_chars * 2].encode("utf-8", "ignore").decode().lower().split())
         return self._gates.signal("crisis", heard) or self._gates.signal("crisis", raw)
 

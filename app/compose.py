@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from app.metrics import timed
 from app.models import Decision, Piece, Related, Reply, SourceNote
 from knowledge.errors import UnsignedTextError
 from knowledge.schema import Citation, Fact, HelpLine, KnownError, Notice
@@ -18,11 +19,14 @@ _HELP_KINDS: dict[str, tuple[str, ...]] = {
     "crisis-abuse": ("emergency", "abuse"),
     "care": ("crisis", "treatment"),
     "trouble": ("emergency", "crisis"),
+    "slow-down": ("emergency", "crisis"),
+    "busy": ("emergency", "crisis"),
 }
 _ANY_CRISIS: tuple[str, ...] = ("emergency", "crisis")
 Entry = Fact | KnownError | Notice | HelpLine
 
 
+@timed("compose")
 def compose(decision: Decision, vetted: Vetted, country: str) -> Reply:
     """Return the reply of `decision` for a visitor in `country`.
 

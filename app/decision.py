@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.calibration import Calibration
+from app.metrics import timed
 from app.models import Candidate, Decision, Found, Kind, Signal
 from app.understanding import Understood
 from knowledge.signing import Vetted
@@ -62,6 +63,7 @@ class Decider:
         self._calibration = calibration
         self._same = Sameness(vetted)
 
+    @timed("decide")
     def decide(self, evidence: Evidence) -> tuple[Decision, ...]:
         """Return a decision for each question of the message and, last, the one that holds for the whole."""
         parts = self._parts(evidence)

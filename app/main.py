@@ -1,22 +1,14 @@
 """Entry: `streamlit run app/main.py` serves the page and the API in one process."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
-from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.routing import Route
 
-from app import service
 from app.api import ROUTES
-
-
-@asynccontextmanager
-async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Open the bot before the first visitor comes; refuse to start if the base cannot be served safely."""
-    await run_in_threadpool(service.bot)
-    yield {}
+from app.edge import OpenPages, Startup, VisitorAddress, help_lines
+from app.headers import SecurityHeaders
 
 
 def on_script_error(_: Exception) -> bool:
@@ -25,5 +17,13 @@ def on_script_error(_: Exception) -> bool:
 
 
 app = st.App(
-    Path(__file__).with_name("ui") / "page.py", lifespan=lifespan, routes=ROUTES, on_script_error=on_script_error
+    Path(__file__).with_name("ui") / "page.py",
+    routes=(*ROUTES, Route("/help", help_lines)),
+    middleware=(
+        Middleware(Startup),
+        Middleware(SecurityHeaders),
+        Middleware(VisitorAddress),
+        Middleware(OpenPages),
+    ),
+    on_script_error=on_script_error,
 )

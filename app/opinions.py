@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from app.metrics import timed
+
 
 class Opinions(BaseModel):
     """Fitted logistic models.
@@ -40,6 +42,7 @@ class Opinions(BaseModel):
         object.__setattr__(self, "_bias", np.array(self.bias, dtype=np.float32))
         object.__setattr__(self, "_columns", {term: column for column, term in enumerate(self.terms)})
 
+    @timed("opinions")
     def judge(self, heard: str, vector: np.ndarray) -> dict[str, float]:
         """Return label → probability for a message.
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.calibration import Calibration
 from app.lexical import Lexical
+from app.metrics import timed
 from app.models import Candidate, Found, Question
 from knowledge.encoder import Encoder
 from knowledge.index import Index, View
@@ -53,10 +54,12 @@ class Retrieval:
         self._by_id = {owner.id: owner for owner in self.owners}
         self._starts = np.array([owner.rows.start for owner in self.owners])
 
+    @timed("encode")
     def encode(self, canonical: str) -> np.ndarray:
         """Return the vector of a canonical question: float32, shape (dim,), length 1."""
         return self._encoder.encode([canonical])[0]
 
+    @timed("search")
     def find(self, question: Question, vector: np.ndarray, exclude: frozenset[int] = frozenset()) -> Found:
         """Return the candidates for `question`, best first.
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.metrics import timed
 from app.models import Question, Turn
 from knowledge.lexicon import Lexicon, Mention, entities_of
 from knowledge.text import normal, sentences, tokens
@@ -87,6 +88,7 @@ class _Topic:
     entities: tuple[str, ...]
 
 
+@timed("understand")
 def understand(text: str, history: Sequence[Turn], lexicon: Lexicon) -> Understood:
     """Return the standalone questions in `text` (cleaned), seen against the earlier turns, newest last."""
     words = tokens(normal(text))

@@ -145,6 +145,8 @@ LSD_ERROR: dict[str, Any] = {
 }
 NOTICES = {
     "trouble": "Something on our side is not working. Please try again later.",
+    "slow-down": "You have sent many messages in a short time. Please wait a minute.",
+    "busy": "Many people are using this guide right now. Please try again in a minute.",
     "care": "This sounds like a hard time. You can reach the help lines below.",
     "crisis-general": "This could be an emergency. Call your local emergency number now.",
     "crisis-suicide": "I am sorry that things hurt this much. Call a crisis line now.",

@@ -1,16 +1,24 @@
 """The API beside the page."""
 
+import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import CapacityLimiterStatistics
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import service
+from app import api, metrics, reception, service
 from app.api import MAX_BODY_BYTES, ROUTES
 from app.bot import Bot
+from app.rates import Limiter
+from app.settings import Settings
 from knowledge.errors import KnowledgeError
+from knowledge.schema import Fact, HelpLine, KnownError, Notice
+from knowledge.signing import holds
 from tests import fakes
 
 
@@ -18,6 +26,7 @@ from tests import fakes
 def client(tiny: Bot, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A client of the API on the tiny base."""
     monkeypatch.setattr(service, "bot", lambda: tiny)
+    monkeypatch.setattr(reception, "limiter", lambda limiter=Limiter(Settings(address_rate=0)): limiter)
     return TestClient(Starlette(routes=list(ROUTES)))
 
 
@@ -102,6 +111,146 @@ def test_only_post_is_answered(client: TestClient, method: str) -> None:
     assert getattr(client, method)("/api/reply").status_code == 405
 
 
+def test_put_off_messages_carry_help_and_alarms_are_not_put_off(
+    client: TestClient, tiny: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the limit: 429, when to come back, the signed notice and help lines; an alarm is answered in full."""
+    monkeypatch.setattr(reception, "limiter", lambda limiter=Limiter(Settings(address_rate=2)): limiter)
+    assert [client.post("/api/reply", json={"text": "hi"}).status_code for _ in range(3)] == [200, 200, 429]
+    late = client.post("/api/reply", json={"text": "how does cocaine work", "country": "us"})
+    assert 1 <= int(late.headers["retry-after"]) <= 60
+    assert late.json()["kind"] == "invalid"
+    assert late.json()["notice_ids"] == ["slow-down", "us-911", "us-988"]
+    texts = fakes.texts_on_file(tiny.settings.knowledge_dir)
+    assert all(piece["text"] in texts[piece["id"]] for piece in late.json()["pieces"])
+    alarm = client.post("/api/reply", json={"text": "i want to die", "country": "us"})
+    assert (alarm.status_code, alarm.json()["kind"]) == (200, "crisis")
+    assert client.get("/api/facts").status_code == 429
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_crowd_is_told_to_come_back_and_still_given_help(
+    client: TestClient, tiny: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When too many questions wait already: 503 with the signed notice "busy" and help lines."""
+    monkeypatch.setattr(api, "_AT_ONCE", Crowded())
+    crowded = client.post("/api/reply", json={"text": "how does cocaine work"})
+    assert (crowded.status_code, crowded.json()["notice_ids"][0]) == (503, "busy")
+    assert len(crowded.json()["notice_ids"]) == 3
+    assert client.post("/api/reply", json={"text": "i want to die"}).json()["kind"] == "crisis"
+
+
+class Crowded:
+    """A limiter before which a thousand wait."""
+
+    def statistics(self) -> CapacityLimiterStatistics:
+        """Tell of the crowd."""
+        return CapacityLimiterStatistics(8, 8, (), 1000)
+
+
+def test_facts_are_listed_and_shown_with_their_sources(client: TestClient, tiny: Bot) -> None:
+    """The list leads to each fact; its text is the signed one."""
+    listed = client.get("/api/facts").json()
+    assert listed["knowledge_digest"] == tiny.vetted.digest
+    assert {line["id"] for line in listed["facts"]} == set(tiny.vetted.facts)
+    for line in listed["facts"]:
+        shown = client.get(f"/api/facts/{line['id']}").json()
+        signed = tiny.vetted.facts[line["id"]]
+        assert (shown["question"], shown["answer"], shown["detail"]) == (signed.question, signed.answer, signed.detail)
+        assert shown["citations"][0]["source_id"] == "atlas-2020"
+        assert shown["reviews"][0]["digest"] == signed.review.digest
+
+
+@pytest.mark.parametrize("name", ["nothing", "..%2f..%2fsources", "%00", "lsd-blocks-serotonin", "x" * 5000])
+def test_an_unknown_fact_is_a_404_that_repeats_nothing(client: TestClient, name: str) -> None:
+    """Ids are looked up in the signed base and never become a path."""
+    answer = client.get(f"/api/facts/{name}")
+    assert answer.status_code == 404
+    assert name not in answer.text
+
+
+def test_the_whole_base_can_be_verified_from_outside(client: TestClient, home: Path, tiny: Bot) -> None:
+    """Every served text is on file; digests of entries and of the base can be computed again from the answer alone."""
+    served = client.get("/api/knowledge")
+    body = served.json()
+    models = {"fact": Fact, "error": KnownError, "notice": Notice, "help": HelpLine}
+    for entry in body["entries"]:
+        value = models[entry["id"].partition(":")[0]].model_validate(entry["content"])
+        assert holds(value, value.review), entry["id"]
+    assert {entry["id"] for entry in body["entries"]} == set(fakes.texts_on_file(tiny.settings.knowledge_dir))
+    assert body["knowledge_digest"] == tiny.vetted.digest
+    again = client.get("/api/knowledge", headers={"If-None-Match": served.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_base_that_changed_in_memory_is_not_given_out(
+    client: TestClient, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that nobody signed is refused by every address, with no word of it."""
+    bot = fakes.bot_of(home, tmp_path / "index")
+    monkeypatch.setattr(service, "bot", lambda: bot)
+    object.__setattr__(bot.vetted.facts[fakes.COCAINE["id"]], "answer", "Cocaine is harmless and everyone knows it.")
+    for path in ("/api/knowledge", f"/api/facts/{fakes.COCAINE['id']}"):
+        answer = client.get(path)
+        assert (answer.status_code, "harmless" in answer.text) == (503, False)
+
+
+def test_an_unforeseen_fault_is_a_503_without_a_word_of_the_visitor(
+    client: TestClient, tiny: Bot, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What an exception says may quote the message; only its class is told, and only to the log."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("canary42")
+
+    monkeypatch.setattr(reception, "answer", broken)
+    answer = client.post("/api/reply", json={"text": "canary42"})
+    assert (answer.status_code, "canary42" in answer.text) == (503, False)
+    assert "canary42" not in "".join(capfd.readouterr())
+
+
+def test_metrics_count_replies_gates_and_stages_and_name_the_base(client: TestClient, tiny: Bot) -> None:
+    """A question more is a reply more; the labels are ids, never words."""
+
+    def value(name: str, **labels: str) -> float:
+        return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+    metrics.opened(tiny.vetted, ready=True, swap=False)
+    watched = [
+        ("vetted_replies_total", {"kind": "crisis"}),
+        ("vetted_replies_total", {"kind": "out_of_scope"}),
+        ("vetted_abstentions_total", {"notice": "out-of-scope"}),
+        ("vetted_gate_hits_total", {"gate": "crisis", "label": "suicide"}),
+        ("vetted_stage_seconds_count", {"stage": "encode"}),
+        ("vetted_reply_seconds_count", {}),
+    ]
+    before = [value(name, **labels) for name, labels in watched]
+    for text in ("i want to die", "zzyzx flurb"):
+        client.post("/api/reply", json={"text": text})
+    after = [value(name, **labels) for name, labels in watched]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 1, 1, 2]
+    shown = client.get("/metrics")
+    assert f'vetted_base_info{{digest="{tiny.vetted.digest}"}} 1.0' in shown.text
+    assert 'vetted_base_texts{sort="fact"} 3.0' in shown.text
+    assert "zzyzx" not in shown.text
+
+
+def test_the_description_names_every_address_and_only_these(client: TestClient) -> None:
+    """The OpenAPI document is made from what is really served."""
+    document = client.get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {endpoint.path for endpoint in api.ENDPOINTS}
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert document["components"]["schemas"]["ReplyRequest"]["additionalProperties"] is False
+
+
+def test_a_wrong_address_below_api_is_a_json_404(client: TestClient) -> None:
+    """The page's own server never answers below /api with HTML."""
+    answer = client.get("/api/nothing")
+    assert (answer.status_code, set(answer.json())) == (404, {"error"})
+
+
 def test_healthz_says_that_the_process_lives(client: TestClient) -> None:
     """Nothing but the process is looked at."""
     assert client.get("/healthz").json() == {"status": "ok"}
@@ -111,7 +260,7 @@ def test_readyz_names_the_base(client: TestClient, tiny: Bot) -> None:
     """Which texts are served can be compared between replicas."""
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "knowledge_digest": tiny.vetted.digest, "facts": 3}
+    assert answer.json() == {"ready": True, "knowledge_digest": tiny.vetted.digest, "facts": 3, "reason": None}
 
 
 def _unready(bot: Bot) -> Bot:

@@ -1,10 +1,13 @@
 """The conversation. Draws replies and keeps the turns of this browser tab; every word of a reply comes from the bot."""
 
+from collections.abc import Sequence
+from uuid import uuid4
+
 import streamlit as st
 
-from app import service
+from app import reception, service
 from app.bot import Bot, turn_of
-from app.models import Reply
+from app.models import Reply, Turn
 from app.ui import parts
 from knowledge.errors import GuideError
 
@@ -37,11 +40,16 @@ def draw() -> None:
     asked = typed or st.session_state.pop("chosen", None)
     if asked:
         history = [turn_of(text, reply) for text, reply in exchanges]
-        exchanges.append((asked, bot.reply(asked, history[-bot.settings.history_turns :], country)))
+        exchanges.append((asked, _receive(asked, history[-bot.settings.history_turns or len(history) :], country)))
     hrefs = {f"help:{key}": line.href for key, line in bot.vetted.help_lines.items()}
     for number, (text, reply) in enumerate(exchanges[-_MAX_SHOWN:]):
         _exchange(number, text, reply, hrefs, bot, last=number == len(exchanges[-_MAX_SHOWN:]) - 1)
     _starters(bool(exchanges))
+
+
+def _receive(text: str, history: Sequence[Turn], country: str) -> Reply:
+    page = st.session_state.setdefault("page", uuid4().hex)
+    return reception.receive(text, history, country, address=st.context.ip_address or "", session=page)
 
 
 def _help(bot: Bot) -> str:
