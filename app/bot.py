@@ -82,7 +82,7 @@ class Bot:
         self.settings = settings
         self.vetted = vetted
         self.ready = engine is not None
-        self._engine = engine
+        self.engine = engine
         self._gates = Gates.compile(vetted.phrases.values())
         self._known_words = frozenset(word for surface in vetted.lexicon.surfaces for word in surface)
         self._self_check()
@@ -191,11 +191,11 @@ class Bot:
         if talk := self._gates.signal("small-talk", heard):
             decision = Decision("greeting", (f"notice:small-talk-{talk.label}",), reason=talk.phrase)
             return self._quick(heard, country, decision, talk)
-        if self._engine is None:
+        if self.engine is None:
             return self._quick(
                 heard, country, Decision("out_of_scope", ("notice:trouble",), reason="engine unavailable")
             )
-        return self._answered(self._engine, text, heard, self._with_shown(history, country), country)
+        return self._answered(self.engine, text, heard, self._with_shown(history, country), country)
 
     def _still_in_crisis(self, heard: str, text: str, history: tuple[Turn, ...]) -> Decision | None:
         """A short message right after an alarm ("still nothing", "what now") is still about the alarm."""

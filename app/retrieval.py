@@ -45,9 +45,9 @@ class Retrieval:
 
     def __init__(self, vetted: Vetted, index: Index, encoder: Encoder, calibration: Calibration) -> None:
         self._vetted = vetted
-        self._index = index
-        self._encoder = encoder
-        self._calibration = calibration
+        self.index = index
+        self.encoder = encoder
+        self.calibration = calibration
         self._lexical = Lexical.build([view.text for view in index.views])
         self._row = {view.id: row for row, view in enumerate(index.views)}
         self.owners = _owners(vetted, index.views)
@@ -57,7 +57,7 @@ class Retrieval:
     @timed("encode")
     def encode(self, canonical: str) -> np.ndarray:
         """Return the vector of a canonical question: float32, shape (dim,), length 1."""
-        return self._encoder.encode([canonical])[0]
+        return self.encoder.encode([canonical])[0]
 
     @timed("search")
     def find(self, question: Question, vector: np.ndarray, exclude: frozenset[int] = frozenset()) -> Found:
@@ -72,7 +72,7 @@ class Retrieval:
             IndexUnavailableError: Chroma did not answer.
 
         """
-        nearest = self._index.nearest(vector, _NEAREST + len(exclude))
+        nearest = self.index.nearest(vector, _NEAREST + len(exclude))
         dense: dict[int, float] = {}
         for view_id, cosine in nearest:
             row = self._row.get(view_id)  # an id that no signed view has is not ours: a stale or poisoned store
@@ -88,7 +88,7 @@ class Retrieval:
         return Found(vector, tuple(ranked), self._lexical.known_share(question.canonical))
 
     def _pool(self, dense: Mapping[int, float], lexical: np.ndarray, question: Question) -> list[Owner]:
-        views = self._index.views
+        views = self.index.views
         ids = dict.fromkeys(views[row].owner for row in dense)
         best = np.maximum.reduceat(lexical, self._starts)
         ids |= dict.fromkeys(self.owners[i].id for i in np.argsort(-best, kind="stable")[:_LEXICAL] if best[i] > 0)
@@ -121,7 +121,7 @@ class Retrieval:
         rows = np.arange(owner.rows.start, owner.rows.stop)
         if exclude:
             rows = rows[[row not in exclude for row in rows]]
-        cosines = self._index.vectors[rows] @ vector
+        cosines = self.index.vectors[rows] @ vector
         order = np.argsort(-cosines, kind="stable")
         own_lexical = lexical[rows]
         asked = frozenset(question.entities)
@@ -135,7 +135,7 @@ class Retrieval:
             "other_named": float(self._names_other(owner, question)),
             "is_error": float(owner.id.startswith("error:")),
         }
-        return Candidate(owner.id, self._calibration.rank(features), features, self._index.views[rows[order[0]]].id)
+        return Candidate(owner.id, self.calibration.rank(features), features, self.index.views[rows[order[0]]].id)
 
 
 def _owners(vetted: Vetted, views: Sequence[View]) -> tuple[Owner, ...]:

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
         5, ge=1, le=100, description="visitors who must have asked alike before editors see the questions"
     )
     feedback_days: int = Field(90, ge=1, le=365, description="how long feedback is kept, in days")
+    editors: str | None = Field(
+        None, description="who may write drafts on the editors' page: verified e-mails or sub:<subject>, with commas"
+    )
+    reviewers: str | None = Field(None, description="who may sign there; the same form")
     session_rate: int = Field(20, ge=0, le=10_000, description="messages a minute from one open page; 0: no limit")
     address_rate: int = Field(
         600, ge=0, le=1_000_000, description="messages and API requests a minute from one network address; 0: no limit"

@@ -5,9 +5,11 @@
     │   ├── UnknownIdError      an id that no file has
     │   ├── SignOffError        a sign-off, a rejection or a retraction was refused
     │   └── EditConflictError   a file changed between reading and writing it
+    ├── AuditError              the log of editors' acts cannot be written or read, so no act goes on
     ├── EncoderError            the encoder or its weights are missing or not the expected ones
     ├── FeedbackError           the store of visitors' feedback cannot be opened or does not answer
     ├── IndexUnavailableError   the vector index cannot be built, opened or searched
+    ├── NotAllowedError         nobody is logged in, or may not do this
     └── UnsignedTextError       something was about to be shown that nobody signed
 
 Content that is wrong is not an exception but a `knowledge.schema.Problem`: all problems are listed at once, and the
@@ -35,6 +37,10 @@ class EditConflictError(KnowledgeError):
     """A file changed after it was read; nothing was written, so neither editor's words are lost."""
 
 
+class AuditError(GuideError):
+    """The log of editors' acts cannot be written or read, so no act goes on."""
+
+
 class EncoderError(GuideError):
     """The encoder or its weights are missing or not the expected ones."""
 
@@ -45,6 +51,10 @@ class FeedbackError(GuideError):
 
 class IndexUnavailableError(GuideError):
     """The vector index cannot be built, opened or searched."""
+
+
+class NotAllowedError(GuideError):
+    """Nobody is logged in, or the login may not do this."""
 
 
 class UnsignedTextError(GuideError):

@@ -25,6 +25,7 @@ from langchain_chroma import Chroma
 from knowledge.encoder import Encoder
 from knowledge.errors import IndexUnavailableError
 from knowledge.lexicon import Lexicon
+from knowledge.schema import Fact, KnownError
 from knowledge.signing import Vetted
 
 _log = structlog.get_logger()
@@ -63,15 +64,16 @@ class View:
 
 def views(vetted: Vetted) -> tuple[View, ...]:
     """Return every text a question is compared with: asks, titles and answers of facts, asks and claims of errors."""
-    found: list[View] = []
-    for fact in vetted.facts.values():
-        found += _views(f"fact:{fact.id}", (fact.question, fact.answer, *fact.asks), vetted.lexicon)
-    for error in vetted.known_errors.values():
-        found += _views(f"error:{error.id}", (error.claim, *error.asks), vetted.lexicon)
-    return tuple(found)
+    entries: tuple[Fact | KnownError, ...] = (*vetted.facts.values(), *vetted.known_errors.values())
+    return tuple(view for entry in entries for view in views_of(entry, vetted.lexicon))
 
 
-def _views(owner: str, texts: Sequence[str], lexicon: Lexicon) -> list[View]:
+def views_of(entry: Fact | KnownError, lexicon: Lexicon) -> list[View]:
+    """Return the views of one entry."""
+    if isinstance(entry, Fact):
+        owner, texts = f"fact:{entry.id}", (entry.question, entry.answer, *entry.asks)
+    else:
+        owner, texts = f"error:{entry.id}", (entry.claim, *entry.asks)
     canonical = dict.fromkeys(lexicon.canonical(text) for text in texts)
     return [View(f"{owner}#{i}", owner, text) for i, text in enumerate(canonical)]
 
