@@ -27,7 +27,7 @@ from knowledge.errors import GuideError, KnowledgeError
 from knowledge.index import open_index
 from knowledge.signing import Vetted, vet
 from knowledge.store import load
-from knowledge.text import clean, normal, tokens
+from knowledge.text import clean, normal, plain, tokens
 
 _log = structlog.get_logger()
 _REQUIRED_NOTICES = (
@@ -210,17 +210,17 @@ class Bot:
 
     def _answered(self, engine: Engine, text: str, heard: str, history: tuple[Turn, ...], country: str) -> Trace:
         understood = understand(text, history, self.vetted.lexicon)
-        whole = self.vetted.lexicon.canonical(text)
+        whole = plain(text)
         asked = tuple(q for q in understood.questions if not q.pointed)
-        vectors = {t: engine.retrieval.encode(t) for t in dict.fromkeys((whole, *(q.canonical for q in asked)))}
+        vectors = engine.retrieval.encode((whole, *(reading for q in asked for reading in (q.canonical, q.plain))))
         opinions = engine.opinions.judge(heard, vectors[whole])
         evidence = Evidence(
             understood=understood,
-            found=tuple(engine.retrieval.find(q, vectors[q.canonical]) for q in asked),
+            found=tuple(engine.retrieval.find(q, vectors) for q in asked),
             scopes=tuple(
                 opinions["scope"]
-                if q.canonical == whole
-                else engine.opinions.judge(spoken(q.canonical), vectors[q.canonical])["scope"]
+                if q.plain == whole
+                else engine.opinions.judge(spoken(q.plain), vectors[q.plain])["scope"]
                 for q in asked
             ),
             opinions=opinions,

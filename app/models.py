@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from knowledge.lexicon import Mention
 
 Kind = Literal["answer", "correction", "crisis", "refer", "out_of_scope", "clarify", "greeting", "invalid"]
@@ -60,7 +58,8 @@ class Question:
 
     Attributes:
         words: normalised tokens of the visitor's message.
-        canonical: the standalone question in canonical words; this is what is encoded.
+        canonical: the standalone question in canonical words.
+        plain: the standalone question in the visitor's own words. Both readings are encoded and compared.
         mentions: entities named in the visitor's own words.
         entities: ids of all entities the standalone question is about, carried-over ones included.
         pointed: ids ("fact:<id>" …) that the message points at directly ("the second one"), if any.
@@ -69,6 +68,7 @@ class Question:
 
     words: tuple[str, ...]
     canonical: str
+    plain: str
     mentions: tuple[Mention, ...] = ()
     entities: tuple[str, ...] = ()
     pointed: tuple[str, ...] = ()
@@ -97,13 +97,11 @@ class Found:
     """What retrieval found for one question.
 
     Attributes:
-        vector: the encoded question, shape (dim,), length 1.
         candidates: best first.
         known_share: how much of the question's weight lies on words that the base has, 0 to 1.
 
     """
 
-    vector: np.ndarray
     candidates: tuple[Candidate, ...]
     known_share: float
 

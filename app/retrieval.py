@@ -1,6 +1,6 @@
 """A question → the facts and known errors that may answer it: dense and lexical evidence, fused by fitted weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,10 @@ from knowledge.index import Index, View
 from knowledge.schema import Fact, KnownError
 from knowledge.signing import Vetted
 
-_NEAREST = 48  # views asked of Chroma; about ten owners
-_LEXICAL = 8  # owners added by shared words
+_NEAREST = 64  # views asked of Chroma; about fifteen owners
+_LEXICAL = 12  # owners added by shared words
 _KEPT = 12  # candidates handed on
+_CLOSEST = 4  # views that an owner's second dense feature is the mean of
 # Naming another drug or medicine than a fact is about makes it a look-alike, not an answer.
 _NAMED_KINDS = frozenset({"drug", "medicine"})
 
@@ -28,7 +29,7 @@ class Owner:
     Attributes:
         rows: its views' rows in the index, consecutive.
         entities: what it is about, broader entities included.
-        needs: groups of entities; the question must name one of each.
+        needs: groups of entities; an answer should be asked for by one of each.
         named: drugs and medicines it is about, with everything broader.
 
     """
@@ -41,101 +42,120 @@ class Owner:
 
 
 class Retrieval:
-    """Dense search in Chroma and TF-IDF over the same views, joined per owner."""
+    """Dense search in Chroma and TF-IDF over the same views and over each owner's vocabulary, joined per owner.
+
+    Every question is compared in two readings, in canonical words and in the visitor's own; each feature is the mean
+    of both.
+    """
 
     def __init__(self, vetted: Vetted, index: Index, encoder: Encoder, calibration: Calibration) -> None:
         self._vetted = vetted
         self.index = index
         self.encoder = encoder
         self.calibration = calibration
-        self._lexical = Lexical.build([view.text for view in index.views])
         self._row = {view.id: row for row, view in enumerate(index.views)}
         self.owners = _owners(vetted, index.views)
         self._by_id = {owner.id: owner for owner in self.owners}
-        self._starts = np.array([owner.rows.start for owner in self.owners])
+        self._place = {owner.id: place for place, owner in enumerate(self.owners)}
+        self._lexical = Lexical.build([view.text for view in index.views])
+        self._vocabulary = Lexical.build([_vocabulary(index.views[owner.rows]) for owner in self.owners])
 
     @timed("encode")
-    def encode(self, canonical: str) -> np.ndarray:
-        """Return the vector of a canonical question: float32, shape (dim,), length 1."""
-        return self.encoder.encode([canonical])[0]
+    def encode(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return text → vector for each distinct text: float32, shape (dim,), length 1."""
+        distinct = list(dict.fromkeys(texts))
+        return dict(zip(distinct, self.encoder.encode(distinct), strict=True))
 
     @timed("search")
-    def find(self, question: Question, vector: np.ndarray, exclude: frozenset[int] = frozenset()) -> Found:
+    def find(self, question: Question, vectors: Mapping[str, np.ndarray]) -> Found:
         """Return the candidates for `question`, best first.
 
         Args:
             question: understood question.
-            vector: its encoding.
-            exclude: rows of views to leave out, for leave-one-out measurements.
+            vectors: the encodings of both its readings (see `encode`).
 
         Raises:
             IndexUnavailableError: Chroma did not answer.
 
         """
-        nearest = self.index.nearest(vector, _NEAREST + len(exclude))
-        dense: dict[int, float] = {}
-        for view_id, cosine in nearest:
-            row = self._row.get(view_id)  # an id that no signed view has is not ours: a stale or poisoned store
-            if row is not None and row not in exclude:
-                dense[row] = cosine
-        lexical = self._lexical.scores(question.canonical)
-        if exclude:
-            lexical[list(exclude)] = 0.0
-        candidates = [
-            self._candidate(owner, question, vector, lexical, exclude) for owner in self._pool(dense, lexical, question)
-        ]
+        readings = tuple(dict.fromkeys((question.canonical, question.plain)))
+        asked = _Asked(
+            question,
+            np.stack([vectors[text] for text in readings]),
+            np.mean([self._lexical.scores(text) for text in readings], axis=0),
+            np.mean([self._vocabulary.scores(text) for text in readings], axis=0),
+        )
+        candidates = (self._candidate(owner, asked) for owner in self._pool(asked))
         ranked = sorted(candidates, key=lambda c: (-c.score, c.owner))[:_KEPT]
-        return Found(vector, tuple(ranked), self._lexical.known_share(question.canonical))
+        return Found(tuple(ranked), self._lexical.known_share(question.canonical))
 
-    def _pool(self, dense: Mapping[int, float], lexical: np.ndarray, question: Question) -> list[Owner]:
-        views = self.index.views
-        ids = dict.fromkeys(views[row].owner for row in dense)
-        best = np.maximum.reduceat(lexical, self._starts)
-        ids |= dict.fromkeys(self.owners[i].id for i in np.argsort(-best, kind="stable")[:_LEXICAL] if best[i] > 0)
-        named = self._closure(question.entities)
-        owners = (self._by_id[key] for key in ids)
-        return [owner for owner in owners if self._admits(owner, named)]
+    def _pool(self, asked: "_Asked") -> list[Owner]:
+        nearest = self.index.nearest(asked.vectors[0], _NEAREST)
+        # an id that no signed view has is not ours: a stale or poisoned store
+        rows = (self._row[view_id] for view_id, _ in nearest if view_id in self._row)
+        ids = dict.fromkeys(self.index.views[row].owner for row in rows)
+        ids |= dict.fromkeys(
+            self.owners[i].id
+            for i in np.argsort(-asked.vocabulary, kind="stable")[:_LEXICAL]
+            if asked.vocabulary[i] > 0
+        )
+        return [self._by_id[key] for key in ids]
 
-    def _closure(self, entities: Sequence[str]) -> frozenset[str]:
-        return frozenset(a for e in entities for a in self._vetted.lexicon.ancestors(e))
+    def _candidate(self, owner: Owner, asked: "_Asked") -> Candidate:
+        cosines = self.index.vectors[owner.rows] @ asked.vectors.T  # (views, readings)
+        best = np.sort(cosines, axis=0)[::-1]
+        named = frozenset(asked.question.entities)
+        features = {
+            "dense": float(best[0].mean()),
+            "dense_several": float(best[:_CLOSEST].mean()),
+            "lexical": float(asked.lexical[owner.rows].max()),
+            "vocabulary": float(asked.vocabulary[self._place[owner.id]]),
+            "entities_met": len(named & owner.entities) / len(named) if named else 0.5,
+            "needs_unmet": float(not self._meets(owner, named)),
+            "other_named": float(self._names_other(owner, named)),
+            "is_error": float(owner.id.startswith("error:")),
+        }
+        nearest = owner.rows.start + int(cosines.mean(axis=1).argmax())
+        return Candidate(owner.id, self.calibration.rank(features), features, self.index.views[nearest].id)
 
-    def _admits(self, owner: Owner, named: frozenset[str]) -> bool:
-        """Return whether `owner` may answer: the question names one of each group it needs, or something narrower."""
-        return all(group & named for group in owner.needs)
+    def _meets(self, owner: Owner, named: frozenset[str]) -> bool:
+        """Return whether the question names one of each group `owner` needs, or something narrower."""
+        broader = frozenset(a for e in named for a in self._vetted.lexicon.ancestors(e))
+        return all(group & broader for group in owner.needs)
 
-    def _names_other(self, owner: Owner, question: Question) -> bool:
+    def _names_other(self, owner: Owner, named: frozenset[str]) -> bool:
         """Return whether the question is about a drug or medicine and the owner only about other ones."""
-        asked = [e for e in question.entities if self._kind(e) in _NAMED_KINDS]
-        if not asked or not owner.named:
+        substances = [e for e in named if self._kind(e) in _NAMED_KINDS]
+        if not substances or not owner.named:
             return False
         # heroin may be answered by a fact on opioids
-        return not any(self._vetted.lexicon.ancestors(e) & owner.named for e in asked)
+        return not any(self._vetted.lexicon.ancestors(e) & owner.named for e in substances)
 
     def _kind(self, entity: str) -> str:
         found = self._vetted.lexicon.entities.get(entity)
         return found.kind if found else ""
 
-    def _candidate(
-        self, owner: Owner, question: Question, vector: np.ndarray, lexical: np.ndarray, exclude: frozenset[int]
-    ) -> Candidate:
-        rows = np.arange(owner.rows.start, owner.rows.stop)
-        if exclude:
-            rows = rows[[row not in exclude for row in rows]]
-        cosines = self.index.vectors[rows] @ vector
-        order = np.argsort(-cosines, kind="stable")
-        own_lexical = lexical[rows]
-        asked = frozenset(question.entities)
-        features = {
-            "dense": float(cosines[order[0]]),
-            "dense3": float(cosines[order[:3]].mean()),
-            "lexical": float(own_lexical.max()),
-            "lexical3": float(np.sort(own_lexical)[-3:].mean()),
-            "entities_met": len(asked & owner.entities) / len(asked) if asked else 0.5,
-            "needs_met": min(len(owner.needs), 2) / 2,
-            "other_named": float(self._names_other(owner, question)),
-            "is_error": float(owner.id.startswith("error:")),
-        }
-        return Candidate(owner.id, self.calibration.rank(features), features, self.index.views[rows[order[0]]].id)
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question with everything that is computed for it once.
+
+    Attributes:
+        vectors: shape (readings, dim); the canonical reading first.
+        lexical: likeness to each view, shape (views,).
+        vocabulary: likeness to each owner's vocabulary, shape (owners,).
+
+    """
+
+    question: Question
+    vectors: np.ndarray
+    lexical: np.ndarray
+    vocabulary: np.ndarray
+
+
+def _vocabulary(own: Sequence[View]) -> str:
+    """Return every word of an owner's views once."""
+    return " ".join(dict.fromkeys(word for view in own for word in view.text.split()))
 
 
 def _owners(vetted: Vetted, views: Sequence[View]) -> tuple[Owner, ...]:

@@ -127,7 +127,7 @@ def _pointed(plain: str, history: Sequence[Turn]) -> Understood | None:
 
 
 def _points_at(ids: tuple[str, ...], plain: str, follow_up: str) -> Understood:
-    return Understood((Question(tuple(plain.split()), plain, pointed=ids),), follow_up=follow_up)
+    return Understood((Question(tuple(plain.split()), plain, plain, pointed=ids),), follow_up=follow_up)
 
 
 def _unseen(history: Sequence[Turn]) -> tuple[str, ...]:
@@ -152,11 +152,9 @@ def _standalone(text: str, topic: _Topic | None, lexicon: Lexicon) -> Question:
     entities = entities_of(mentions)
     plain = " ".join(words).replace("'", "")
     if topic is None or not _leans(plain, words, mentions, lexicon):
-        return Question(words, canonical, mentions, entities)
+        return Question(words, canonical, " ".join(words), mentions, entities)
     if _names_topic(entities, lexicon):
-        if _SWAP.match(plain) and len(words) <= _SHORT:
-            return _swapped(words, mentions, topic, lexicon)
-        return Question(words, canonical, mentions, entities)
+        return _swapped(words, mentions, topic, lexicon)
     return _carried(words, mentions, entities, canonical, topic, lexicon)
 
 
@@ -174,9 +172,10 @@ def _swapped(words: tuple[str, ...], mentions: tuple[Mention, ...], topic: _Topi
     old = next((e for e in topic.entities if _group(e, lexicon) == kind and e != new), None)
     name = lexicon.entities[new].name.casefold()
     if old is None:
-        return Question(words, f"{topic.canonical} {name}", mentions, (*topic.entities, new))
+        text = f"{topic.canonical} {name}"
+        return Question(words, text, text, mentions, (*topic.entities, new))
     canonical = re.sub(rf"(?<!\S){re.escape(lexicon.entities[old].name.casefold())}(?!\S)", name, topic.canonical)
-    return Question(words, canonical, mentions, tuple(new if e == old else e for e in topic.entities))
+    return Question(words, canonical, canonical, mentions, tuple(new if e == old else e for e in topic.entities))
 
 
 def _carried(
@@ -198,7 +197,7 @@ def _carried(
         text = f"{canonical} {topic.canonical}" if text == topic.canonical else text
     else:
         text = " ".join([*pieces[:place], names, *pieces[place + 1 :]])
-    return Question(words, text, mentions, tuple(dict.fromkeys((*entities, *carried))))
+    return Question(words, text, text, mentions, tuple(dict.fromkeys((*entities, *carried))))
 
 
 def _names_topic(entities: Sequence[str], lexicon: Lexicon) -> bool:

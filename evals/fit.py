@@ -2,7 +2,7 @@
 
 Three logistic models are fitted, all with scikit-learn and without randomness:
 
-- ranking: which candidate answers. Every ask is left out of the index in turn and becomes a question.
+- ranking: which candidate answers, pairwise over the development questions.
 - opinions: crisis, refer and scope, from the encoded message alone.
 - answers: does the first candidate answer, from the ranking evidence and the scope opinion. The opinions it learns from
   are out-of-fold, so that it meets them as uncertain as they will be.
@@ -12,7 +12,7 @@ Thresholds follow from budgets (see `Budget`), on out-of-fold probabilities.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,7 +26,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from app.calibration import HERE, Calibration, Linear, Thresholds
 from app.decision import Decider, Sameness
 from app.gates import spoken
-from app.models import Found, Question
+from app.models import Found
 from app.opinions import Opinions, pairs
 from app.retrieval import Retrieval
 from app.settings import Settings
@@ -34,17 +34,16 @@ from app.understanding import understand
 from evals.cases import Case, load_cases
 from knowledge.encoder import Encoder, MiniLM
 from knowledge.index import Index, open_index
-from knowledge.lexicon import entities_of
 from knowledge.signing import Vetted, vet
 from knowledge.store import load
+from knowledge.text import plain
 
 _FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)  # files are ordered by theme: mix them
 _RIVALS = 6  # wrong candidates kept per question when learning to rank
-_EVERY = 4  # every fourth ask becomes a question: enough, in a quarter of the time
-_EVERY_VIEW = 3
+_EVERY_VIEW = 5  # of the base's own phrasings, as examples of ordinary questions
 _MIN_TEXTS = 4  # a word pair counts once this many messages have it
-RANKING_FEATURES = ("dense", "dense3", "lexical", "lexical3", "entities_met", "needs_met", "other_named", "is_error")
-ANSWER_FEATURES = (*RANKING_FEATURES, "gap", "known_share", "scope")
+RANKING_FEATURES = ("dense", "dense_several", "lexical", "vocabulary", "other_named", "is_error")
+ANSWER_FEATURES = (*RANKING_FEATURES, "entities_met", "needs_unmet", "gap", "known_share", "scope")
 _CRISIS_FAMILIES = ("crisis",)
 _REFER_FAMILIES = ("refer",)
 _OUTSIDE_FAMILIES = ("out_of_scope", "injection", "small_talk")
@@ -75,6 +74,7 @@ class Sample:
     heard: str
     found: Found
     right: frozenset[str]
+    vector: np.ndarray
 
 
 def fit(settings: Settings, today: date, report: Callable[[str], None], budget: Budget = Budget()) -> Calibration:
@@ -89,20 +89,16 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
 
     blank = _blank(encoder)
     retrieval = Retrieval(vetted, index, encoder, blank)
-    asks = list(_left_out(retrieval, index, vetted))
-    report(f"{len(asks)} asks left out in turn")
-    questions = _answerable(cases, retrieval, vetted)
-    ranking = _fit_ranking([*asks, *questions, *questions, *questions], same)
+    ranking = _fit_ranking(_answerable(cases, retrieval, vetted), same)
     report("ranking fitted")
 
     ranked = blank.model_copy(update={"ranking": ranking})
     retrieval = Retrieval(vetted, index, encoder, ranked)
-    messages = _messages(cases, vetted, index, encoder)
+    messages = _messages(cases, index, encoder)
     opinions, out_of_fold = _fit_opinions(messages)
     held_scope = dict(zip(messages.heard, out_of_fold["scope"][0].tolist(), strict=True))
     report("opinions fitted")
     samples = [
-        *_left_out(retrieval, index, vetted),
         *_answerable(cases, retrieval, vetted),
         *_outside(cases, retrieval, vetted),
     ]
@@ -111,7 +107,7 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
         """Prefer the out-of-fold opinion: what was learned from is judged too surely."""
         if sample.heard in held_scope:
             return held_scope[sample.heard]
-        return opinions.judge(sample.heard, sample.found.vector)["scope"]
+        return opinions.judge(sample.heard, sample.vector)["scope"]
 
     answers, probabilities, labels = _fit_answers(samples, scope, Decider(vetted, ranked), same)
     thresholds = _thresholds(probabilities, labels, out_of_fold, budget)
@@ -131,7 +127,7 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
 
 
 def _blank(encoder: Encoder) -> Calibration:
-    start = Linear(weights={"dense": 1.0, "lexical": 0.4}, bias=0.0)
+    start = Linear(weights={"dense": 1.0, "dense_several": 1.0, "vocabulary": 1.5}, bias=0.0)
     none = Opinions(labels=(), vector_weights=(), terms={}, term_weights=(), bias=())
     never = Thresholds(answer=2, clarify=2, offer=2, gap=0, crisis=2, care=2, refer=2)
     return Calibration(
@@ -145,21 +141,10 @@ def _blank(encoder: Encoder) -> Calibration:
     )
 
 
-def _left_out(retrieval: Retrieval, index: Index, vetted: Vetted) -> Iterable[Sample]:
-    lexicon = vetted.lexicon
-    for owner in retrieval.owners:
-        for row in range(owner.rows.start, owner.rows.stop, _EVERY):
-            view = index.views[row]
-            words = tuple(view.text.split())
-            mentions = lexicon.find(words)
-            question = Question(words, view.text, mentions, entities_of(mentions))
-            found = retrieval.find(question, index.vectors[row], frozenset((row,)))
-            yield Sample(spoken(view.text), found, frozenset((owner.id,)))
-
-
-def _found(text: str, retrieval: Retrieval, vetted: Vetted) -> Found:
+def _sample(text: str, right: frozenset[str], retrieval: Retrieval, vetted: Vetted) -> Sample:
     question = understand(text, (), vetted.lexicon).questions[0]
-    return retrieval.find(question, retrieval.encode(question.canonical))
+    vectors = retrieval.encode((question.canonical, question.plain))
+    return Sample(spoken(text), retrieval.find(question, vectors), right, vectors[question.plain])
 
 
 def _answerable(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> list[Sample]:
@@ -167,13 +152,13 @@ def _answerable(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> 
     for case in cases:
         if len(case.turns) == 1 and (case.last.facts or case.last.errors):
             right = frozenset((*(f"fact:{k}" for k in case.last.facts), *(f"error:{k}" for k in case.last.errors)))
-            samples.append(Sample(spoken(case.last.ask), _found(case.last.ask, retrieval, vetted), right))
+            samples.append(_sample(case.last.ask, right, retrieval, vetted))
     return samples
 
 
 def _outside(cases: Sequence[Case], retrieval: Retrieval, vetted: Vetted) -> list[Sample]:
     chosen = (c for c in cases if c.family in _OUTSIDE_FAMILIES and c.last.kinds == ("out_of_scope",))
-    return [Sample(spoken(c.last.ask), _found(c.last.ask, retrieval, vetted), frozenset()) for c in chosen]
+    return [_sample(c.last.ask, frozenset(), retrieval, vetted) for c in chosen]
 
 
 def _fit_ranking(samples: Sequence[Sample], same: Sameness) -> Linear:
@@ -204,11 +189,11 @@ class Messages:
     families: np.ndarray
 
 
-def _messages(cases: Sequence[Case], vetted: Vetted, index: Index, encoder: Encoder) -> Messages:
+def _messages(cases: Sequence[Case], index: Index, encoder: Encoder) -> Messages:
     """Return the development cases, and some of the facts' own phrasings as examples of ordinary questions."""
     texts = [case.last.ask for case in cases]
     own = [view.text for view in index.views[::_EVERY_VIEW]]
-    vectors = np.vstack([encoder.encode([vetted.lexicon.canonical(t) for t in texts]), index.vectors[::_EVERY_VIEW]])
+    vectors = np.vstack([encoder.encode([plain(t) for t in texts]), index.vectors[::_EVERY_VIEW]])
     families = np.array([*(case.family for case in cases), *("view" for _ in own)])
     return Messages(tuple(map(spoken, [*texts, *own])), vectors, families)
 

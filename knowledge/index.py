@@ -27,10 +27,11 @@ from knowledge.errors import IndexUnavailableError
 from knowledge.lexicon import Lexicon
 from knowledge.schema import Fact, KnownError
 from knowledge.signing import Vetted
+from knowledge.text import plain
 
 _log = structlog.get_logger()
 
-FORMAT = 1  # raise it when views or collection settings change, so that old folders are not opened
+FORMAT = 2  # raise it when views or collection settings change, so that old folders are not opened
 _BATCH = 512
 _MARKER = "complete"
 _KEPT = 3  # finished index folders: the live one, the one before it, and one for a second process
@@ -53,7 +54,7 @@ class View:
     Attributes:
         id: owner and number, such as "fact:lsd-activates-serotonin-receptors#3".
         owner: "fact:<id>" or "error:<id>".
-        text: the phrasing in canonical words, as it is encoded.
+        text: the phrasing as it is encoded.
 
     """
 
@@ -69,13 +70,17 @@ def views(vetted: Vetted) -> tuple[View, ...]:
 
 
 def views_of(entry: Fact | KnownError, lexicon: Lexicon) -> list[View]:
-    """Return the views of one entry."""
+    """Return the views of one entry: its texts in two readings, in canonical words and as they were written.
+
+    The first joins all names of a thing, the second keeps the words that a name was made of ("walked past the pub" is
+    more than "exercise").
+    """
     if isinstance(entry, Fact):
         owner, texts = f"fact:{entry.id}", (entry.question, entry.answer, *entry.asks)
     else:
         owner, texts = f"error:{entry.id}", (entry.claim, *entry.asks)
-    canonical = dict.fromkeys(lexicon.canonical(text) for text in texts)
-    return [View(f"{owner}#{i}", owner, text) for i, text in enumerate(canonical)]
+    readings = dict.fromkeys([*map(lexicon.canonical, texts), *map(plain, texts)])
+    return [View(f"{owner}#{i}", owner, text) for i, text in enumerate(readings)]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def tokens(normal_text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(normal_text))
 
 
+def plain(text: str) -> str:
+    """Return the words of `text` in normal form, with single spaces."""
+    return " ".join(tokens(normal(text)))
+
+
 def sentences(text: str) -> tuple[str, ...]:
     """Split at sentence ends and line breaks; the pieces are exact substrings of `text`, stripped."""
     return tuple(s.strip() for s in _SENTENCE_END.split(text) if s and s.strip())
