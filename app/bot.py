@@ -12,12 +12,12 @@ import structlog
 
 from app.calibration import load_calibration
 from app.compose import compose
-from app.decision import Decider, Evidence
+from app.decision import Decider, Evidence, Reading
 from app.gates import Gates, spoken
 from app.guard import Refused, guard
 from app.language import foreign
 from app.metrics import timed
-from app.models import Decision, Found, Reply, Signal, Turn
+from app.models import Decision, Found, Question, Reply, Signal, Turn
 from app.opinions import Opinions
 from app.retrieval import Retrieval
 from app.settings import Settings
@@ -211,25 +211,27 @@ class Bot:
     def _answered(self, engine: Engine, text: str, heard: str, history: tuple[Turn, ...], country: str) -> Trace:
         understood = understand(text, history, self.vetted.lexicon)
         whole = plain(text)
-        asked = tuple(q for q in understood.questions if not q.pointed)
-        vectors = engine.retrieval.encode((whole, *(reading for q in asked for reading in (q.canonical, q.plain))))
+        asked = [question for part in understood.parts for question in part]
+        vectors = engine.retrieval.encode((whole, *(words for q in asked for words in (q.canonical, q.plain))))
         opinions = engine.opinions.judge(heard, vectors[whole])
+
+        def reading(question: Question) -> Reading:
+            own = question.plain == whole
+            scope = opinions if own else engine.opinions.judge(spoken(question.plain), vectors[question.plain])
+            return Reading(engine.retrieval.find(question, vectors), scope["scope"])
+
         evidence = Evidence(
             understood=understood,
-            found=tuple(engine.retrieval.find(q, vectors) for q in asked),
-            scopes=tuple(
-                opinions["scope"]
-                if q.plain == whole
-                else engine.opinions.judge(spoken(q.plain), vectors[q.plain])["scope"]
-                for q in asked
-            ),
+            parts=tuple(tuple(map(reading, part)) for part in understood.parts),
+            shown=history[-1].shown if history else (),
             opinions=opinions,
             signals=tuple(s for gate in ("refer", "injection", "care") if (s := self._gates.signal(gate, heard))),
             after_crisis=self._after_crisis(history),
         )
         decisions = engine.decider.decide(evidence)
         reply = compose(decisions[-1], self.vetted, country)
-        return Trace(heard, evidence.signals, understood, opinions, evidence.found, decisions, reply)
+        found = tuple(r.found for part in evidence.parts for r in part)
+        return Trace(heard, evidence.signals, understood, opinions, found, decisions, reply)
 
     def _after_crisis(self, history: tuple[Turn, ...]) -> bool:
         return any(turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user)) for turn in history[-3:])

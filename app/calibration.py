@@ -45,6 +45,7 @@ class Thresholds(BaseModel):
     crisis: float  # the learned opinion adds a crisis at or above this
     care: float  # and a care notice at or above this
     refer: float  # the learned opinion adds a referral at or above this
+    refer_phrase: float  # and a phrase refers at or above this: the same words also stand in general questions
 
 
 class Calibration(BaseModel):

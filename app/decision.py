@@ -11,7 +11,16 @@ from knowledge.signing import Vetted
 
 MAX_CHOICES = 4
 MAX_RELATED = 3
+_AGAIN = 0.2  # a follow-up seldom asks for what was just shown
 _OPENINGS = {"source": ("notice:sources-below",), "insists": ("notice:standing-by-correction",)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of one part of a message: what retrieval found for it, and how much it sounds like our topic."""
+
+    found: Found
+    scope: float
 
 
 @dataclass(frozen=True)
@@ -20,16 +29,16 @@ class Evidence:
 
     Attributes:
         understood: the message taken apart.
-        found: what retrieval found, one for each question that points at nothing.
-        scopes: for each of those, how much it sounds like our topic, 0 to 1.
+        parts: for each part its readings, in the order of `understood.parts`.
+        shown: ids of the facts and known errors that the last reply showed.
         opinions: learned opinions on the whole message, label → probability.
         signals: gates that fired.
         after_crisis: whether one of the last messages was a crisis.
     """
 
     understood: Understood
-    found: tuple[Found, ...]
-    scopes: tuple[float, ...]
+    parts: tuple[tuple[Reading, ...], ...]
+    shown: tuple[str, ...]
     opinions: dict[str, float]
     signals: tuple[Signal, ...]
     after_crisis: bool
@@ -73,9 +82,18 @@ class Decider:
         understood = evidence.understood
         if understood.follow_up == "lost":
             return (Decision("clarify", ("notice:clarify-follow-up",), reason="leans on nothing"),)
-        if understood.questions[0].pointed or understood.follow_up == "more":
+        if not understood.parts:
             return (_pointed(understood),)
-        return tuple(self._one(f, scope) for f, scope in zip(evidence.found, evidence.scopes, strict=True))
+        return tuple(self._meant(readings, evidence.shown) for readings in evidence.parts)
+
+    def _meant(self, readings: tuple[Reading, ...], shown: tuple[str, ...]) -> Decision:
+        """Decide the reading that was most likely meant: the one that finds an answer, and not the same one again."""
+
+        def likelihood(decision: Decision) -> float:
+            again = bool(decision.ids) and decision.ids[0] in shown
+            return (decision.probability or 0.0) - (_AGAIN if again else 0.0)
+
+        return max((self._one(reading.found, reading.scope) for reading in readings), key=likelihood)
 
     def _whole(self, parts: tuple[Decision, ...], evidence: Evidence) -> Decision:
         thresholds, opinions = self._calibration.thresholds, evidence.opinions
@@ -83,11 +101,12 @@ class Decider:
         care = "care" in fired or opinions["crisis"] >= thresholds.care or evidence.after_crisis
         if opinions["crisis"] >= thresholds.crisis:
             return Decision("crisis", ("notice:crisis-general",), reason=f"learned opinion {opinions['crisis']:.2f}")
-        if refer := fired.get("refer"):
-            return Decision("refer", (f"notice:refer-{refer.label}",), self._offers(evidence.found), care, refer.phrase)
+        refer = fired.get("refer")
+        if refer and opinions["refer"] >= thresholds.refer_phrase:
+            return Decision("refer", (f"notice:refer-{refer.label}",), self._offers(evidence.parts), care, refer.phrase)
         if opinions["refer"] >= thresholds.refer:
             reason = f"learned opinion {opinions['refer']:.2f}"
-            return Decision("refer", ("notice:refer-personal",), self._offers(evidence.found), care, reason)
+            return Decision("refer", ("notice:refer-personal",), self._offers(evidence.parts), care, reason)
         decision = _joined(parts, dropped=evidence.understood.dropped)
         if "injection" in fired and decision.kind not in ("answer", "correction"):
             return Decision("out_of_scope", ("notice:out-of-scope-injection",), reason=fired["injection"].phrase)
@@ -134,11 +153,10 @@ class Decider:
         ids += [c.owner for c in candidates[1:] if c.owner.startswith("fact:") and not self._same(top, c.owner)]
         return tuple(i for i in dict.fromkeys(ids) if i != top)[:MAX_RELATED]
 
-    def _offers(self, found: tuple[Found, ...]) -> tuple[str, ...]:
+    def _offers(self, parts: tuple[tuple[Reading, ...], ...]) -> tuple[str, ...]:
         """Return facts near a question that is referred: what can be said in general."""
-        if not found or not found[0].candidates:
-            return ()
-        return tuple(dict.fromkeys(self._as_fact(c.owner) for c in found[0].candidates))[:MAX_RELATED]
+        candidates = parts[0][0].found.candidates if parts else ()
+        return tuple(dict.fromkeys(self._as_fact(c.owner) for c in candidates))[:MAX_RELATED]
 
     def _near(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:
         """Return the facts so close to the first candidate that only the visitor can tell which is meant."""
@@ -153,7 +171,7 @@ class Decider:
 
 
 def _pointed(understood: Understood) -> Decision:
-    ids = understood.questions[0].pointed
+    ids = understood.pointed
     if not ids:
         return Decision("clarify", ("notice:no-more",), reason="nothing left to show")
     kind: Kind = "correction" if ids[0].startswith("error:") else "answer"

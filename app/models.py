@@ -62,7 +62,6 @@ class Question:
         plain: the standalone question in the visitor's own words. Both readings are encoded and compared.
         mentions: entities named in the visitor's own words.
         entities: ids of all entities the standalone question is about, carried-over ones included.
-        pointed: ids ("fact:<id>" …) that the message points at directly ("the second one"), if any.
 
     """
 
@@ -71,7 +70,6 @@ class Question:
     plain: str
     mentions: tuple[Mention, ...] = ()
     entities: tuple[str, ...] = ()
-    pointed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

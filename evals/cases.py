@@ -1,5 +1,6 @@
 """Case files → cases: what a stranger asks, and what would be right. Every fault is reported with file and line."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,6 +63,11 @@ class Case(BaseModel):
     def last(self) -> Expected:
         """The turn that is judged in families of single questions."""
         return self.turns[-1]
+
+
+def held_back(case: Case) -> bool:
+    """Return whether a development case is kept for the thresholds, and so unseen by what they are thresholds of."""
+    return hashlib.sha256(case.id.encode()).digest()[0] < 64  # one in four
 
 
 def load_cases(split: Split, home: Path = HOME) -> tuple[Case, ...]:

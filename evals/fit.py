@@ -3,11 +3,12 @@
 Three logistic models are fitted, all with scikit-learn and without randomness:
 
 - ranking: which candidate answers, pairwise over the development questions.
-- opinions: crisis, refer and scope, from the encoded message alone.
-- answers: does the first candidate answer, from the ranking evidence and the scope opinion. The opinions it learns from
-  are out-of-fold, so that it meets them as uncertain as they will be.
+- opinions: crisis, refer and scope, from the message's words and its vector. The encoder was tuned on the same messages
+  (`evals/tune.py`), all but those that are held back.
+- answers: does the first candidate answer, from the ranking evidence and the scope opinion. Learned from the held-back
+  questions, so that it meets opinions as uncertain as they will be.
 
-Thresholds follow from budgets (see `Budget`), on out-of-fold probabilities.
+Thresholds follow from budgets (see `Budget`), on held-back messages only.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ from app.opinions import Opinions, pairs
 from app.retrieval import Retrieval
 from app.settings import Settings
 from app.understanding import understand
-from evals.cases import Case, load_cases
+from evals.cases import Case, held_back, load_cases
 from knowledge.encoder import Encoder, MiniLM
 from knowledge.index import Index, open_index
 from knowledge.signing import Vetted, vet
@@ -46,6 +47,9 @@ RANKING_FEATURES = ("dense", "dense_several", "lexical", "vocabulary", "other_na
 ANSWER_FEATURES = (*RANKING_FEATURES, "entities_met", "needs_unmet", "gap", "known_share", "scope")
 _CRISIS_FAMILIES = ("crisis",)
 _REFER_FAMILIES = ("refer",)
+# What the budgets are counted among: messages that are easily taken for a crisis or a personal decision, but are not.
+_NO_CRISIS = ("crisis_lookalikes", "facts", "errors", "refer_lookalikes")
+_EDUCATION = ("refer_lookalikes", "facts", "errors")
 _OUTSIDE_FAMILIES = ("out_of_scope", "injection", "small_talk")
 
 
@@ -55,16 +59,18 @@ class Budget:
 
     Attributes:
         refused: answerable questions that get no answer. Doubt costs little: near questions are offered instead.
-        false_alarms: crisis look-alikes and ordinary questions that the learned opinion turns into a crisis.
-        care: ordinary questions that get a care notice they did not need; kind, so this may be larger.
+        false_alarms: harmless messages that the learned opinion turns into a crisis.
+        care: harmless messages that get a care notice; kind, so this may be larger.
         referred: education questions that the learned opinion refers.
+        phrase_referred: education questions that it refers together with a phrase; few hold one.
 
     """
 
-    refused: float = 0.05
-    false_alarms: float = 0.005
-    care: float = 0.03
-    referred: float = 0.01
+    refused: float = 0.03
+    false_alarms: float = 0.01
+    care: float = 0.05
+    referred: float = 0.015
+    phrase_referred: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -94,23 +100,13 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
 
     ranked = blank.model_copy(update={"ranking": ranking})
     retrieval = Retrieval(vetted, index, encoder, ranked)
-    messages = _messages(cases, index, encoder)
-    opinions, out_of_fold = _fit_opinions(messages)
-    held_scope = dict(zip(messages.heard, out_of_fold["scope"][0].tolist(), strict=True))
+    held = tuple(case for case in cases if held_back(case))
+    opinions = _fit_opinions(_messages([case for case in cases if not held_back(case)], index, encoder))
     report("opinions fitted")
-    samples = [
-        *_answerable(cases, retrieval, vetted),
-        *_outside(cases, retrieval, vetted),
-    ]
-
-    def scope(sample: Sample) -> float:
-        """Prefer the out-of-fold opinion: what was learned from is judged too surely."""
-        if sample.heard in held_scope:
-            return held_scope[sample.heard]
-        return opinions.judge(sample.heard, sample.vector)["scope"]
-
-    answers, probabilities, labels = _fit_answers(samples, scope, Decider(vetted, ranked), same)
-    thresholds = _thresholds(probabilities, labels, out_of_fold, budget)
+    judged = _judged(opinions, _messages(held, index, encoder))
+    samples = [*_answerable(held, retrieval, vetted), *_outside(held, retrieval, vetted)]
+    answers, probabilities, labels = _fit_answers(samples, opinions, Decider(vetted, ranked), same)
+    thresholds = _thresholds(probabilities, labels, judged, budget)
     calibration = Calibration(
         encoder=encoder.fingerprint,
         data_digest=_digest(cases, index),
@@ -118,7 +114,7 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
         answers=answers,
         opinions=opinions,
         thresholds=thresholds,
-        metrics=_metrics(samples, probabilities, labels, out_of_fold, same),
+        metrics=_metrics(samples, probabilities, labels, judged, same),
     )
     HERE.write_text(_rounded(calibration), encoding="utf-8")
     for name, value in calibration.metrics.items():
@@ -129,7 +125,7 @@ def fit(settings: Settings, today: date, report: Callable[[str], None], budget: 
 def _blank(encoder: Encoder) -> Calibration:
     start = Linear(weights={"dense": 1.0, "dense_several": 1.0, "vocabulary": 1.5}, bias=0.0)
     none = Opinions(labels=(), vector_weights=(), terms={}, term_weights=(), bias=())
-    never = Thresholds(answer=2, clarify=2, offer=2, gap=0, crisis=2, care=2, refer=2)
+    never = Thresholds(answer=2, clarify=2, offer=2, gap=0, crisis=2, care=2, refer=2, refer_phrase=2)
     return Calibration(
         encoder=encoder.fingerprint,
         data_digest="",
@@ -142,7 +138,7 @@ def _blank(encoder: Encoder) -> Calibration:
 
 
 def _sample(text: str, right: frozenset[str], retrieval: Retrieval, vetted: Vetted) -> Sample:
-    question = understand(text, (), vetted.lexicon).questions[0]
+    question = understand(text, (), vetted.lexicon).parts[0][0]
     vectors = retrieval.encode((question.canonical, question.plain))
     return Sample(spoken(text), retrieval.find(question, vectors), right, vectors[question.plain])
 
@@ -198,42 +194,56 @@ def _messages(cases: Sequence[Case], index: Index, encoder: Encoder) -> Messages
     return Messages(tuple(map(spoken, [*texts, *own])), vectors, families)
 
 
-def _fit_opinions(messages: Messages) -> tuple[Opinions, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Fit one logistic model per label; returns out-of-fold probabilities and labels too."""
-    targets = {
-        "crisis": np.isin(messages.families, _CRISIS_FAMILIES),
-        "refer": np.isin(messages.families, _REFER_FAMILIES),
-        "scope": ~np.isin(messages.families, _OUTSIDE_FAMILIES),
+def _targets(families: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "crisis": np.isin(families, _CRISIS_FAMILIES),
+        "refer": np.isin(families, _REFER_FAMILIES),
+        "scope": ~np.isin(families, _OUTSIDE_FAMILIES),
     }
+
+
+def _fit_opinions(messages: Messages) -> Opinions:
+    """Fit one logistic model per label."""
     vectorizer = TfidfVectorizer(analyzer=pairs, min_df=_MIN_TEXTS, sublinear_tf=True)
     words = vectorizer.fit_transform(messages.heard)
     data = hstack([csr_matrix(messages.vectors), words]).tocsr()
     dim = messages.vectors.shape[1]
-    rows, out_of_fold = [], {}
-    for name, target in targets.items():
-        model = LogisticRegression(C=4.0, tol=1e-3, max_iter=200, class_weight="balanced")
-        out_of_fold[name] = (cross_val_predict(model, data, target, cv=_FOLDS, method="predict_proba")[:, 1], target)
-        model.fit(data, target)
+    rows = []
+    targets = _targets(messages.families)
+    for target in targets.values():
+        model = LogisticRegression(C=4.0, tol=1e-3, max_iter=200, class_weight="balanced").fit(data, target)
         rows.append((model.coef_[0], float(model.intercept_[0])))
-    names = vectorizer.get_feature_names_out().tolist()
-    opinions = Opinions(
+    return Opinions(
         labels=tuple(targets),
         vector_weights=tuple(tuple(weights[:dim].tolist()) for weights, _ in rows),
-        terms=dict(zip(names, vectorizer.idf_.tolist(), strict=True)),
+        terms=dict(zip(vectorizer.get_feature_names_out().tolist(), vectorizer.idf_.tolist(), strict=True)),
         term_weights=tuple(tuple(weights[dim:].tolist()) for weights, _ in rows),
         bias=tuple(bias for _, bias in rows),
     )
-    return opinions, out_of_fold
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the opinions say of held-back messages: label → probabilities, and the family of each message."""
+
+    probabilities: dict[str, np.ndarray]
+    families: np.ndarray
+
+
+def _judged(opinions: Opinions, messages: Messages) -> Judged:
+    verdicts = [opinions.judge(heard, v) for heard, v in zip(messages.heard, messages.vectors, strict=True)]
+    return Judged({label: np.array([v[label] for v in verdicts]) for label in opinions.labels}, messages.families)
 
 
 def _fit_answers(
-    samples: Sequence[Sample], scopes: Callable[[Sample], float], decider: Decider, same: Sameness
+    samples: Sequence[Sample], opinions: Opinions, decider: Decider, same: Sameness
 ) -> tuple[Linear, np.ndarray, np.ndarray]:
     """Fit "the first candidate answers"; returns out-of-fold probabilities and labels too."""
     rows, labels = [], []
     for sample in samples:
         if sample.found.candidates:
-            features = decider.features(sample.found, scopes(sample))
+            scope = opinions.judge(sample.heard, sample.vector)["scope"]
+            features = decider.features(sample.found, scope)
             rows.append([features[name] for name in ANSWER_FEATURES])
             labels.append(_is_right(sample.found.candidates[0].owner, sample.right, same))
     data, target = np.array(rows), np.array(labels).astype(int)
@@ -244,16 +254,22 @@ def _fit_answers(
     return Linear(weights=weights, bias=float(model.intercept_[0])), held, target
 
 
-def _thresholds(
-    probabilities: np.ndarray, labels: np.ndarray, opinions: dict[str, tuple[np.ndarray, np.ndarray]], budget: Budget
-) -> Thresholds:
+def _thresholds(probabilities: np.ndarray, labels: np.ndarray, judged: Judged, budget: Budget) -> Thresholds:
     answer = float(np.quantile(probabilities[labels == 1], budget.refused))
-    crisis, care, refer = (
-        float(np.quantile(opinions[name][0][opinions[name][1] == 0], 1 - share))
-        for name, share in (("crisis", budget.false_alarms), ("crisis", budget.care), ("refer", budget.referred))
-    )
+    families = judged.families
+
+    def among(label: str, others: tuple[str, ...], share: float) -> float:
+        return float(np.quantile(judged.probabilities[label][np.isin(families, others)], 1 - share))
+
     return Thresholds(
-        answer=answer, clarify=answer / 2, offer=answer / 4, gap=0.5, crisis=crisis, care=care, refer=refer
+        answer=answer,
+        clarify=answer / 2,
+        offer=answer / 4,
+        gap=0.5,
+        crisis=among("crisis", _NO_CRISIS, budget.false_alarms),
+        care=among("crisis", _NO_CRISIS, budget.care),
+        refer=among("refer", _EDUCATION, budget.referred),
+        refer_phrase=among("refer", _EDUCATION, budget.phrase_referred),
     )
 
 
@@ -261,7 +277,7 @@ def _metrics(
     samples: Sequence[Sample],
     probabilities: np.ndarray,
     labels: np.ndarray,
-    opinions: dict[str, tuple[np.ndarray, np.ndarray]],
+    judged: Judged,
     same: Sameness,
 ) -> dict[str, float]:
     inside = [s for s in samples if s.right]
@@ -272,7 +288,8 @@ def _metrics(
         "top three": float(np.mean(three)),
         "answers AUROC": float(roc_auc_score(labels, probabilities)),
     }
-    return metrics | {f"{name} AUROC": float(roc_auc_score(target, held)) for name, (held, target) in opinions.items()}
+    targets = _targets(judged.families)
+    return metrics | {f"{k} AUROC": float(roc_auc_score(targets[k], p)) for k, p in judged.probabilities.items()}
 
 
 def _digest(cases: Sequence[Case], index: Index) -> str:

@@ -323,7 +323,9 @@ def tiny_calibration() -> Calibration:
         ranking=Linear(weights={"dense": 1.0, "lexical": 1.0}, bias=0.0),
         answers=Linear(weights={"dense": 20.0, "other_named": -20.0}, bias=-14.0),
         opinions=opinions,
-        thresholds=Thresholds(answer=0.5, clarify=0.1, offer=0.01, gap=0.2, crisis=0.5, care=0.3, refer=0.5),
+        thresholds=Thresholds(
+            answer=0.5, clarify=0.1, offer=0.01, gap=0.2, crisis=0.5, care=0.3, refer=0.5, refer_phrase=0.0
+        ),
         metrics={},
     )
 

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from app.bot import Bot
-from app.decision import Decider, Evidence, Sameness
+from app.decision import Decider, Evidence, Reading, Sameness
 from app.models import Candidate, Found, Question, Signal
 from app.understanding import Understood
 from tests import fakes
@@ -14,18 +13,19 @@ from tests import fakes
 LSD, COCAINE, NALOXONE = (f"fact:{f['id']}" for f in (fakes.LSD, fakes.COCAINE, fakes.NALOXONE))
 ERROR = f"error:{fakes.LSD_ERROR['id']}"
 CALM = {"crisis": 0.0, "refer": 0.0, "scope": 0.5}
-QUESTION = Understood((Question(("q",), "q"),))
+QUESTION = Understood(((Question(("q",), "q", "q"),),))
 
 
 def found(*candidates: tuple[str, float]) -> Found:
     """Return candidates with their cosines; .9 is answered by the fake calibration, .65 is near, .5 is far."""
     listed = (Candidate(owner, dense, {"dense": dense}, f"{owner}#0") for owner, dense in candidates)
-    return Found(np.zeros(1), tuple(listed), 1.0)
+    return Found(tuple(listed), 1.0)
 
 
 def evidence(*parts: Found, **changes: object) -> Evidence:
     """Return calm evidence about a message of as many questions as there are parts."""
-    plain = Evidence(QUESTION, parts, (0.5,) * len(parts), CALM, (), after_crisis=False)
+    readings = tuple((Reading(part, 0.5),) for part in parts)
+    plain = Evidence(QUESTION, readings, (), CALM, (), after_crisis=False)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -42,6 +42,21 @@ TABLE = {
     "nothing": (evidence(found()), "out_of_scope", ("notice:out-of-scope",)),
     "crisis by opinion": (evidence(SURE, opinions=CALM | {"crisis": 0.5}), "crisis", ("notice:crisis-general",)),
     "refer by phrase": (evidence(SURE, signals=(REFER,)), "refer", ("notice:refer-dose",)),
+    "a phrase the opinion doubts": (
+        evidence(SURE, signals=(REFER,), opinions=CALM | {"refer": -1.0}),
+        "answer",
+        (COCAINE,),
+    ),
+    "the reading that finds": (
+        replace(evidence(), parts=((Reading(FAR, 0.5), Reading(SURE, 0.5)),)),
+        "answer",
+        (COCAINE,),
+    ),
+    "not the same again": (
+        replace(evidence(), parts=((Reading(SURE, 0.5), Reading(found((LSD, 0.88)), 0.5)),), shown=(COCAINE,)),
+        "answer",
+        (LSD,),
+    ),
     "refer by opinion": (evidence(SURE, opinions=CALM | {"refer": 0.9}), "refer", ("notice:refer-personal",)),
     "crisis before refer": (
         evidence(SURE, opinions=CALM | {"crisis": 0.9}, signals=(REFER,)),
@@ -63,7 +78,7 @@ TABLE = {
         "clarify",
         ("notice:clarify-follow-up",),
     ),
-    "no more": (evidence(understood=replace(QUESTION, follow_up="more")), "clarify", ("notice:no-more",)),
+    "no more": (evidence(understood=Understood((), follow_up="more")), "clarify", ("notice:no-more",)),
 }
 
 

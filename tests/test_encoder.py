@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knowledge.encoder import DIM, MiniLM, _installed_folder
+from knowledge.encoder import DIM, MiniLM, weights_folder
 from knowledge.errors import EncoderError
 from tests import fakes
 
@@ -59,7 +59,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     """One changed byte, or no file at all, is an error that says what to do."""
     with pytest.raises(EncoderError, match="reinstall"):
         MiniLM(tmp_path)
-    weights = bytearray((_installed_folder() / "model.safetensors").read_bytes())
+    weights = bytearray((weights_folder() / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(weights)
     with pytest.raises(EncoderError, match="not the official file"):

@@ -26,22 +26,26 @@ def after(tiny: Bot, text: str, *history: Turn) -> Understood:
         ("and lsd?", "how does lsd act on dopamine"),
         ("what about acid", "how does lsd act on dopamine"),
         ("how long does it last", "how long does cocaine dopamine last"),
-        pytest.param(
-            "side effects?",
-            "side effects cocaine dopamine",
-            marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="app/understanding.py: _carried treats two words like 'why?'"
-            ),
-        ),
-        ("why?", "why how does cocaine act on dopamine"),
+        ("side effects?", "side effects cocaine dopamine"),
+        ("does that hurt", "does cocaine dopamine hurt"),
         ("how does naloxone work", "how does naloxone work"),
         ("is coke bad", "is cocaine bad"),
     ],
 )
 def test_a_follow_up_becomes_a_question_that_stands_alone(tiny: Bot, text: str, canonical: str) -> None:
     """What the message leans on is filled in; what stands alone is left as it is."""
-    (question,) = after(tiny, text, COCAINE).questions
+    ((question, *_),) = after(tiny, text, COCAINE).parts
     assert question.canonical == canonical
+
+
+def test_why_may_ask_about_the_whole_last_question(tiny: Bot) -> None:
+    """A short word is read as about the subject, as about the last question, and alone."""
+    (readings,) = after(tiny, "why?", COCAINE).parts
+    assert [q.canonical for q in readings] == [
+        "why cocaine dopamine",
+        "why how does cocaine act on dopamine",
+        "why",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_a_follow_up_becomes_a_question_that_stands_alone(tiny: Bot, text: str, 
 def test_a_message_can_point_at_what_was_shown(tiny: Bot, text: str, follow_up: str, pointed: tuple[str, ...]) -> None:
     """Choices, "more", "source?" and doubt refer to the reply before."""
     understood = after(tiny, text, COCAINE)
-    assert (understood.follow_up, understood.questions[0].pointed) == (follow_up, pointed)
+    assert (understood.follow_up, understood.pointed) == (follow_up, pointed)
 
 
 @pytest.mark.parametrize("text", ["tell me more", "source?", "why is it so", "and then?"])
@@ -71,13 +75,13 @@ def test_leaning_on_nothing_is_noticed(tiny: Bot, text: str) -> None:
 def test_more_is_never_the_same_again(tiny: Bot) -> None:
     """What was shown before is not offered as more."""
     seen = Turn("lsd", shown=("fact:lsd-turns-receptors-on", "fact:naloxone-reverses-overdose"))
-    assert after(tiny, "tell me more", seen, COCAINE).questions[0].pointed == ()
+    assert after(tiny, "tell me more", seen, COCAINE).pointed == ()
 
 
 def test_the_topic_survives_small_talk(tiny: Bot) -> None:
     """A thank-you in between does not lose the thread."""
     history = (COCAINE, Turn("thanks", kind="greeting"))
-    assert "cocaine" in after(tiny, "how long does it last", *history).questions[0].entities
+    assert "cocaine" in after(tiny, "how long does it last", *history).parts[0][0].entities
 
 
 @pytest.mark.parametrize(
@@ -93,14 +97,14 @@ def test_the_topic_survives_small_talk(tiny: Bot) -> None:
 def test_a_message_is_split_into_its_questions(tiny: Bot, text: str, count: int, dropped: bool) -> None:
     """Up to three questions are answered, and more are noticed."""
     understood = after(tiny, text)
-    assert (len(understood.questions), understood.dropped) == (count, dropped)
+    assert (len(understood.parts), understood.dropped) == (count, dropped)
 
 
 @given(st.text(max_size=120), st.lists(st.text(max_size=60), max_size=4))
 def test_there_is_always_a_question(tiny: Bot, text: str, before: list[str]) -> None:
     """Whatever is typed after whatever, one to three questions come out."""
     understood = after(tiny, text, *map(Turn, before))
-    assert 1 <= len(understood.questions) <= MAX_PARTS
+    assert 1 <= len(understood.parts) <= MAX_PARTS
 
 
 def test_a_dialogue_as_a_visitor_has_it(tiny: Bot) -> None:

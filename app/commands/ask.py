@@ -139,7 +139,7 @@ def _explain(trace: Trace) -> None:
     console.print("signals: ", ", ".join(f"{s.gate}/{s.label} ({s.phrase})" for s in trace.signals) or "none")
     if trace.understood:
         console.print("follow-up:", trace.understood.follow_up or "no")
-        for question in trace.understood.questions:
+        for question in (q for part in trace.understood.parts for q in part):
             console.print("question:", question.canonical, "| entities:", ", ".join(question.entities) or "none")
     for name, probability in trace.opinions.items():
         console.print(f"learned opinion {name}: {probability:.3f}")
