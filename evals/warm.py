@@ -6,7 +6,7 @@ import numpy as np
 
 from knowledge.encoder import Encoder
 from knowledge.lexicon import Lexicon
-from knowledge.text import clean
+from knowledge.text import clean, plain
 
 
 class Warm(Encoder):
@@ -26,7 +26,8 @@ class Warm(Encoder):
 
     def warm(self, messages: Iterable[str], lexicon: Lexicon) -> None:
         """Encode what a bot will ask for when it hears these messages; parts of one are left to when it is asked."""
-        self.encode([lexicon.canonical(clean(message)) for message in messages])
+        texts = [clean(message) for message in messages]
+        self.encode([*map(plain, texts), *map(lexicon.canonical, texts)])
 
     def forget(self) -> None:
         """Forget every text, so that the next one takes as long as it takes a visitor."""

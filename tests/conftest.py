@@ -55,6 +55,6 @@ def bot(encoder: MiniLM) -> Bot:
 
 
 @pytest.fixture(scope="session")
-def detector(bot: Bot, encoder: MiniLM) -> Detector:
+def detector(bot: Bot) -> Detector:
     """The detector of known errors, on the real registry."""
-    return Detector(bot.vetted.known_errors, encoder)
+    return Detector(bot.vetted.known_errors, MiniLM(adapter=None))

@@ -12,7 +12,7 @@ from evals.latency import latency
 from evals.scorers import Bench, error_free
 from evals.targets import Answer
 from evals.warm import Warm
-from knowledge.text import clean
+from knowledge.text import clean, plain
 from tests import fakes
 
 
@@ -43,10 +43,12 @@ def test_a_warmed_message_costs_the_app_no_encoding(tiny: Bot, message: str) -> 
     """Messages are warmed in the words that the app will ask for."""
     warm = Warm(inner := Counting())
     warm.warm([message], tiny.vetted.lexicon)
+    before = len(inner.encoded)
     trace = tiny.trace(message)
     assert trace.understood
-    warm.encode([tiny.vetted.lexicon.canonical(clean(message)), *(q.canonical for q in trace.understood.questions)])
-    assert len(inner.encoded) == 1
+    asked = [q for part in trace.understood.parts for q in part]
+    warm.encode([plain(clean(message)), *(words for q in asked for words in (q.canonical, q.plain))])
+    assert len(inner.encoded) == before
 
 
 def test_latency_is_measured_without_the_warmth(tiny: Bot) -> None:
