@@ -154,6 +154,8 @@ def _session(weights: dict[str, np.ndarray], threads: int) -> ort.InferenceSessi
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # Threads that wait by spinning take the cores from the other sessions of a busy server.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     graph = _Graph(weights)
     model = graph.build()
     # The weights are handed over in memory: the protobuf stays at a few kilobytes and nothing is written to disk.
