@@ -103,9 +103,10 @@ def _wants_page(scope: Scope) -> bool:
 def _busy() -> Response:
     bot = service.bot()
     shown = bot.put_off("", "busy").reply
-    return HTMLResponse(help_page(bot, shown), 503, {"retry-after": _BUSY_WAIT_S})
+    return HTMLResponse(help_page(bot.vetted, bot.settings.country, shown), 503, {"retry-after": _BUSY_WAIT_S})
 
 
 async def help_lines(_: Request) -> Response:
     """Show every signed help line on a page that needs no script."""
-    return HTMLResponse(help_page(service.bot()))
+    bot = service.bot()
+    return HTMLResponse(help_page(bot.vetted, bot.settings.country))

@@ -2,10 +2,13 @@
 
 import ast
 import re
+import tomllib
+from importlib.metadata import metadata
 
 import pytest
 import typer
 
+from app.api import ENDPOINTS
 from app.commands.knowledge import app as knowledge_command
 from app.settings import Settings
 from evals.cases import load_cases
@@ -41,6 +44,25 @@ def test_the_readme_names_every_setting_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, int | str):
             assert rows[name.upper()] == str(field.default)
+
+
+def test_the_readme_says_what_each_dependency_is_for_and_its_licence() -> None:
+    """Nothing is installed for a visitor's server that is not listed, and the licence is the package's own."""
+    wanted = {re.match(r"[\w-]+", line)[0] for line in tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]}
+    rows = re.findall(r"^\| (`.+`) \| (.+) \| (.+) \|$", read("README.md").partition("## What it stands on")[2], re.M)
+    named = {name: licence for names, _, licence in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert set(named) == wanted
+    for name, licence in named.items():
+        about = metadata(name)
+        own = " ".join(str(about.get(key)) for key in ("License-Expression", "License", "Classifier"))
+        own += " ".join(about.get_all("Classifier") or [])
+        assert any(word in own for word in re.findall(r"L?GPL|MIT|BSD|Apache", licence)), name
+
+
+def test_the_readme_names_every_address_of_the_api() -> None:
+    """What is served is written down."""
+    for endpoint in ENDPOINTS:
+        assert f"`{endpoint.method} {endpoint.path}`" in read("README.md"), endpoint.path
 
 
 @pytest.mark.parametrize(("file", "name"), [("knowledge/README.md", "knowledge"), ("evals/README.md", "evals")])
