@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.models import Kind
-from knowledge.errors import GuideError
+from knowledge.errors import BrokenFileError, GuideError
+from knowledge.strict_yaml import read_yaml
 
 HOME = Path(__file__).with_name("cases")
 Split = Literal["dev", "test"]
@@ -96,17 +96,16 @@ def load_cases(split: Split, home: Path = HOME) -> tuple[Case, ...]:
     return tuple(cases.values())
 
 
-def _entries(file: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _entries(file: Path, faults: list[str]) -> Iterator[tuple[int, Any]]:
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        faults.append(f"{file}: not YAML: {_first_line(error)}")
+        value, lines = read_yaml(file)
+    except BrokenFileError as error:
+        faults.append(f"{file}:{error.line}: {error}: {error.mend}")
         return
-    if root is None or not isinstance(values, list):
+    if not isinstance(value, list):
         faults.append(f"{file}:1: expected a list of cases")
         return
-    yield from zip((node.start_mark.line + 1 for node in root.value), values, strict=True)
+    yield from ((lines[str(i)], entry) for i, entry in enumerate(value))
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
     GuideError                  anything this project raises on purpose
     ├── KnowledgeError          the fact base as a whole cannot be used
+    │   ├── BrokenFileError     a YAML file cannot be read
     │   ├── UnknownIdError      an id that no file has
     │   ├── SignOffError        a sign-off, a rejection or a retraction was refused
     │   └── EditConflictError   a file changed between reading and writing it
@@ -23,6 +24,21 @@ class GuideError(Exception):
 
 class KnowledgeError(GuideError):
     """The fact base as a whole cannot be used."""
+
+
+class BrokenFileError(KnowledgeError):
+    """A YAML file cannot be read.
+
+    Attributes:
+        code: "unreadable" or "yaml", see knowledge/README.md.
+        line: where, counted from 1.
+        mend: what to do about it.
+
+    """
+
+    def __init__(self, code: str, line: int, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.code, self.line, self.mend = code, line, mend
 
 
 class UnknownIdError(KnowledgeError):

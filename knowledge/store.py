@@ -11,11 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
-from yaml.constructor import SafeConstructor
 
-from knowledge.errors import EditConflictError
+from knowledge.errors import BrokenFileError, EditConflictError
 from knowledge.lexicon import Lexicon
 from knowledge.schema import (
     ClaimAudit,
@@ -31,9 +29,9 @@ from knowledge.schema import (
     Reviewed,
     Source,
 )
+from knowledge.strict_yaml import Lines, content_of, parse_yaml
 
 HOME = Path(__file__).parent
-MAX_FILE_BYTES = 1_000_000
 M = TypeVar("M", bound=Model)
 Entry = Fact | KnownError | Notice | HelpLine | PhraseBook  # what carries a sign-off
 _MODELS: dict[str, type[Entry]] = {
@@ -57,7 +55,7 @@ class Place:
     """
 
     file: Path
-    lines: Mapping[str, int]
+    lines: Lines
     version: str = ""
 
     def line(self, path: str = "") -> int:
@@ -158,9 +156,9 @@ class _Reader:
             if not isinstance(data, list):
                 self._problem("schema", file, 1, "the file is not a list", "start every entry with '- id: …'")
                 continue
+            lines = _by_entry(place.lines)
             for i, item in enumerate(data):
-                own = {p.removeprefix(f"{i}").removeprefix("."): n for p, n in place.lines.items() if _under(p, i)}
-                self._entry(kind, item, replace(place, lines=own), model, "id", found)
+                self._entry(kind, item, replace(place, lines=lines[str(i)]), model, "id", found)
         return found
 
     def _entry(self, kind: str, data: Any, place: Place, model: type[M], key: str, found: dict[str, M]) -> M | None:
@@ -193,22 +191,13 @@ class _Reader:
             return None
 
     def _parsed(self, file: Path) -> Iterator[tuple[Any, Place]]:
-        """Yield the file's value and the line of every field, or nothing and a problem."""
+        """Yield the file's value and where it stands, or nothing and a problem."""
         try:
-            if file.stat().st_size > MAX_FILE_BYTES:
-                raise ValueError(f"larger than {MAX_FILE_BYTES} bytes")
-            content = file.read_bytes()
-            root = yaml.compose(content.decode("utf-8"), Loader=yaml.CSafeLoader)
-            lines: dict[str, int] = {}
-            if root is None:
-                raise ValueError("the file is empty")
-            yield _value(root, "", lines, set()), Place(file, lines, _version(content))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 1
-            self._problem("yaml", file, line, str(error.problem or error.context), "mend the YAML; indent with spaces")
-        except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-            self._problem("unreadable", file, 1, f"cannot be read: {error}", "restore the file, in UTF-8")
+            content = content_of(file)
+            value, lines = parse_yaml(content)
+            yield value, Place(file, lines, _version(content))
+        except BrokenFileError as error:
+            self._problem(error.code, file, error.line, str(error), error.mend)
 
     def _problem(self, code: str, file: Path, line: int, message: str, mend: str) -> None:
         self.problems.append(
@@ -225,9 +214,8 @@ def entry_in(text: str, key: str) -> Entry:
     """
     kind, _, name = key.partition(":")
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        data = _value(root, "", {}, set()) if root else None
-    except yaml.YAMLError as error:
+        data, _ = parse_yaml(text.encode())
+    except BrokenFileError as error:
         raise ValueError(f"not a knowledge file: {error}") from error
     lines = data.get("lines", ()) if isinstance(data, dict) else data
     entries = {"notice": data, "help": lines}.get(kind, [data])
@@ -237,36 +225,13 @@ def entry_in(text: str, key: str) -> Entry:
     raise ValueError(f"no entry {key}")
 
 
-def _under(path: str, index: int) -> bool:
-    return path == str(index) or path.startswith(f"{index}.")
-
-
-def _value(node: yaml.Node, path: str, lines: dict[str, int], seen: set[int]) -> Any:
-    """Turn a composed node into plain values, noting lines; aliases and repeated keys are refused.
-
-    A node met twice is an alias: nobody needs one here, and nested aliases ("billion laughs") exhaust memory.
-    """
-    if id(node) in seen:
-        raise yaml.MarkedYAMLError(problem="YAML aliases are not allowed", problem_mark=node.start_mark)
-    seen.add(id(node))
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(child, _join(path, i), lines, seen) for i, child in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        mapping: dict[str, Any] = {}
-        for key_node, child in node.value:
-            key = str(key_node.value)
-            if key in mapping:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
-            mapping[key] = _value(child, _join(path, key), lines, seen)
-        return mapping
-    if isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:str":
-        return SafeConstructor().construct_object(node)
-    return node.value
-
-
-def _join(path: str, step: object) -> str:
-    return f"{path}.{step}" if path else str(step)
+def _by_entry(lines: Lines) -> dict[str, dict[str, int]]:
+    """Split the lines of a list: index of the entry → the lines of its fields."""
+    found: dict[str, dict[str, int]] = {}
+    for path, line in lines.items():
+        index, _, own = path.partition(".")
+        found.setdefault(index, {})[own] = line
+    return found
 
 
 def version_of(file: Path) -> str:

@@ -31,12 +31,25 @@ def test_a_broken_case_is_named_with_file_and_line(tmp_path: Path, name: str) ->
         load_cases("dev", tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"- {id: a", b"\xff\xfe"])
-def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
-    """A slip of the editor does not end in a traceback."""
+HOSTILE = {
+    "cut short": (GOOD.encode() + b"- {id: a", 3),
+    "not UTF-8": (GOOD.encode() + b"# \xff\xfe", 2),
+    "deep nesting": (GOOD.encode() + b"- " + b"[" * 100_000, 2),
+    "alias bomb": (b"- &a [x, x]\n- &b [*a, *a]\n- [*b, *b]\n", 2),
+    "10 MB string": (GOOD.encode() + b"# " + b"x" * 10_000_000, 1),
+    "tab": (GOOD.encode() + b"\t- {id: a-2}\n", 2),
+    "key twice": (GOOD.encode() + b"- {id: a-2, ask: q, ask: r, kinds: [answer]}\n", 2),
+    "null byte": (GOOD.encode() + b"- \x00\n", 2),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, name: str) -> None:
+    """A slip of the editor, or a hostile file, ends in one clear line and not in a traceback."""
+    content, line = HOSTILE[name]
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "facts.yaml").write_bytes(content)
-    with pytest.raises(CaseError, match=r"facts\.yaml"):
+    with pytest.raises(CaseError, match=rf"facts\.yaml:{line}:"):
         load_cases("dev", tmp_path)
 
 
