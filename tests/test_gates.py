@@ -64,11 +64,8 @@ def test_company_silences_phrases_but_not_what_always_counts() -> None:
     assert book.signal("gate", spoken("in the movie theatre i am dying"))
 
 
-HANGS = pytest.mark.xfail(strict=True, raises=TimeoutError, reason="app/gates.py: _pattern loops without end")
-
-
 @pytest.mark.parametrize(
-    "phrase", ["{nobody}", "((", pytest.param("a {", marks=HANGS), pytest.param("{circle} x", marks=HANGS)]
+    "phrase", ["{nobody}", "((", "a {", "{circle} x", "{ring} x", "a{b", "x & ((", "a & {", "(?!b(", "*"]
 )
 def test_a_phrase_outside_the_grammar_is_refused_at_start(phrase: str) -> None:
     """A book that cannot be read stops the bot from opening, within a second, and the message names the phrase."""
@@ -80,10 +77,19 @@ def test_a_phrase_outside_the_grammar_is_refused_at_start(phrase: str) -> None:
     signal.setitimer(signal.ITIMER_REAL, 1)
     try:
         with pytest.raises(KnowledgeError, match="grammar"):
-            gates(phrase, sets={"circle": ["{circle}"]})
+            gates(phrase, sets={"circle": ["{circle}"], "ring": ["a {gnir}"], "gnir": ["b {ring} c {ring}"]})
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_every_phrase_that_ships_can_be_tried_exactly(bot: Bot) -> None:
+    """What RE2 finds is tried once more by Python's engine: it must be able to read every phrase, too."""
+    for rules in bot._gates.rules.values():
+        for rule in rules:
+            for phrases in (rule.always, rule.phrases, rule.unless):
+                for number in range(len(phrases._parts)):
+                    assert phrases._exact(number)
 
 
 @given(st.text(max_size=200))
