@@ -61,8 +61,12 @@ class Lexicon:
         return {(tokens(normal(w)), e.id): rule for e in self.entities.values() for w, rule in e.ambiguous.items()}
 
     @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self.surfaces), default=0)
+    def _reach(self) -> Mapping[str, int]:
+        """First word of a form → tokens of the longest form that begins so."""
+        found: dict[str, int] = {}
+        for first, *rest in self.surfaces:
+            found[first] = max(found.get(first, 1), 1 + len(rest))
+        return found
 
     @cached_property
     def _repairable(self) -> tuple[str, ...]:
@@ -94,7 +98,8 @@ class Lexicon:
         return tuple(mentions)
 
     def _at(self, words: tuple[str, ...], start: int, *, trusting: bool) -> Mention | None:
-        for end in range(min(len(words), start + self._longest), start, -1):
+        reach = self._reach.get(words[start], 1)
+        for end in range(min(len(words), start + reach), start, -1):
             span = words[start:end]
             if entity := self._named(span, words, trusting=trusting):
                 inner = (self._named((word,), words, trusting=trusting) for word in span) if len(span) > 1 else ()

@@ -15,7 +15,14 @@ from knowledge.text import clean, normal, sentences, tokens
         ("\u202eevil\u202c text", "evil text"),
         ("ＬＳＤ ﬁrst ²", "LSD first 2"),
         ("cосаine", "cocaine"),  # Cyrillic о, с, а among Latin letters
+        ("what is cocаine", "what is cocaine"),  # one Cyrillic letter
+        ("І want tο diе", "I want to die"),  # a Ukrainian І on its own, a Greek omicron, a Cyrillic е
+        ("I dоn'т want tο live", "I don't want to live"),  # cut off by the apostrophe
+        ("is 5-НТ serotonin", "is 5-HT serotonin"),
+        ("ɑ drug, ϲocaine, vicοδin, սsе", "a drug, cocaine, vicodin, use"),
         ("что такое кокаин", "что такое кокаин"),  # all Cyrillic: a language, not a disguise
+        ("а как же", "а как же"),  # Russian words of look-alikes among other Russian words
+        ("τι είναι το lsd", "τι είναι το lsd"),
         ("I can’t “sleep” – help", 'I can\'t "sleep" - help'),
         ("one \n two", "one\ntwo"),
         ("null\x00byte", "nullbyte"),
@@ -34,6 +41,19 @@ def test_clean_removes_what_cannot_be_seen(typed: str, expected: str) -> None:
 def test_normal_is_small_letters_without_stretching(typed: str, expected: str) -> None:
     """Shouting and stretched letters fold; numbers keep their zeros."""
     assert normal(typed) == expected
+
+
+@given(st.text(st.sampled_from("aаοİßŉ'жı\n \x1c`"), max_size=40))
+def test_folding_is_idempotent(text: str) -> None:
+    """Also for the letters that change their number or their script on the way."""
+    assert normal(normal(text)) == normal(text)
+    assert clean(clean(text)) == clean(text)
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=80))
+def test_plain_text_takes_a_short_way_to_the_same_end(text: str) -> None:
+    """ASCII is cleaned by other means than the rest; another last letter changes nothing but itself."""
+    assert clean(f"{text}é") == clean(f"{text}e")[:-1] + "é"
 
 
 @given(st.text(max_size=200))
