@@ -4,7 +4,7 @@ guard → crisis gate → language → understand → refer, injection and small
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ import structlog
 from app.calibration import load_calibration
 from app.compose import compose
 from app.decision import Decider, Evidence, Reading
-from app.gates import Gates, spoken
+from app.gates import WINDOW, Gates, spoken
 from app.guard import Refused, guard
 from app.language import foreign
 from app.metrics import timed
@@ -132,8 +132,8 @@ class Bot:
     def trace(self, text: object, history: Sequence[Turn | str] = (), country: str | None = None) -> Trace:
         """Return the reply together with what every stage made of the message."""
         country = country or self.settings.country
-        heard = spoken(text[: self.settings.max_chars * 2]) if isinstance(text, str) else ""
-        if alarm := self._alarm(text, heard):
+        heard = _heard(text)
+        if alarm := self._alarm(text):
             return self._alarmed(heard, country, alarm)
         try:
             return self._trace(text, heard, tuple(map(_turn, history))[-self.settings.history_turns or None :], country)
@@ -149,8 +149,8 @@ class Bot:
         Help is never put off: both carry the help lines.
         """
         country = country or self.settings.country
-        heard = spoken(text[: self.settings.max_chars * 2]) if isinstance(text, str) else ""
-        if alarm := self._alarm(text, heard):
+        heard = _heard(text)
+        if alarm := self._alarm(text):
             return self._alarmed(heard, country, alarm)
         return self._quick(heard, country, Decision("invalid", (f"notice:{notice}",), reason="a limit was reached"))
 
@@ -158,19 +158,18 @@ class Bot:
         decision = Decision("crisis", (f"notice:crisis-{alarm.label}",), reason=alarm.phrase)
         return self._quick(heard, country, decision, alarm)
 
-    def _alarm(self, text: object, heard: str) -> Signal | None:
+    def _alarm(self, text: object) -> Signal | None:
         if not isinstance(text, str):
             return None
         try:
-            return self._crisis_signal(text, heard)
+            return self._crisis_signal(text)
         except Exception as error:  # fails closed: better one alarm too many than none
             _log.error("crisis_gate_failed", error=type(error).__name__)
             return Signal("crisis", "general", "gate failed")
 
     @timed("crisis_gate")
-    def _crisis_signal(self, text: str, heard: str) -> Signal | None:
-        raw = " ".join(text[: self.settings.max_chars * 2].encode("utf-8", "ignore").decode().lower().split())
-        return self._gates.signal("crisis", heard) or self._gates.signal("crisis", raw)
+    def _crisis_signal(self, text: str) -> Signal | None:
+        return self._gates.anywhere("crisis", text)
 
     def _quick(self, heard: str, country: str, decision: Decision, *signals: Signal) -> Trace:
         return Trace(heard, signals, None, {}, (), (decision,), compose(decision, self.vetted, country))
@@ -195,11 +194,12 @@ class Bot:
             return self._quick(
                 heard, country, Decision("out_of_scope", ("notice:trouble",), reason="engine unavailable")
             )
-        return self._answered(self.engine, text, heard, self._with_shown(history, country), country)
+        history = tuple(replace(turn, user=turn.user[:WINDOW]) for turn in self._with_shown(history, country))
+        return self._answered(self.engine, text, heard, history, country)
 
     def _still_in_crisis(self, heard: str, text: str, history: tuple[Turn, ...]) -> Decision | None:
         """A short message right after an alarm ("still nothing", "what now") is still about the alarm."""
-        alarm = self._gates.signal("crisis", spoken(history[-1].user)) if history else None
+        alarm = self._gates.anywhere("crisis", history[-1].user) if history else None
         if alarm is None or self._gates.signal("calm", heard):
             return None
         words = tokens(normal(text))
@@ -234,7 +234,7 @@ class Bot:
         return Trace(heard, evidence.signals, understood, opinions, found, decisions, reply)
 
     def _after_crisis(self, history: tuple[Turn, ...]) -> bool:
-        return any(turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user)) for turn in history[-3:])
+        return any(turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user[:WINDOW])) for turn in history[-3:])
 
     def _with_shown(self, history: tuple[Turn, ...], country: str) -> tuple[Turn, ...]:
         """Fill in what was shown in the last turn where only the visitor's words are known, by asking again."""
@@ -265,6 +265,15 @@ def turn_of(user: str, reply: Reply) -> Turn:
     """Return the turn that a message and its reply make."""
     shown = tuple(dict.fromkeys(p.id for p in reply.pieces if p.id.startswith(("fact:", "error:"))))
     return Turn(user, shown, tuple(r.id for r in reply.related), reply.kind)
+
+
+def _heard(text: object) -> str:
+    """Return what the gates after the first hear: of a message that is too long, only the begin."""
+    try:
+        return spoken(text[:WINDOW]) if isinstance(text, str) else ""
+    except Exception as error:  # the crisis gate reports the fault
+        _log.error("not_heard", error=type(error).__name__)
+        return ""
 
 
 def _turn(earlier: Turn | str) -> Turn:

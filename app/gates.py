@@ -13,7 +13,7 @@ A phrase matches whole words. Sentences are kept apart, so a gap never reaches i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +32,9 @@ _SIEVE.log_errors = False
 _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 _SET = re.compile(r"\{([a-z_]+)\}")
 _MOST_NESTED = 10  # sets that name sets that name sets …; the books that ship nest four deep
+WINDOW = 4_000  # characters that are heard at once
+_OVERLAP = 400
+_MOST_HEARD = 1_100_000
 _KEPT = 1024  # compiled groups of phrases; the books that ship have about a hundred
 
 
@@ -117,6 +120,27 @@ class Gates:
             if found := rule.match(text):
                 return Signal(gate, rule.label, found)
         return None
+
+    def anywhere(self, gate: str, text: str) -> Signal | None:
+        """Return the first rule of `gate` that fires in a message of any length, or None.
+
+        The message is heard in overlapping windows, so that time grows with its length and no faster, each as words
+        and as it was typed. Of more than a megabyte both ends are heard.
+        """
+        for part in dict.fromkeys(_windows(text)):
+            # ^ and $ mean the ends of the message, so a window that is cut there gets a sentence mark.
+            before, after = "" if text.startswith(part) else ". ", "" if text.endswith(part) else " ."
+            typed = " ".join(part.encode("utf-8", "ignore").decode().lower().split())
+            for words in (spoken(part), typed):
+                if signal := self.signal(gate, f"{before}{words}{after}"):
+                    return signal
+        return None
+
+
+def _windows(text: str) -> Iterator[str]:
+    if len(text) > _MOST_HEARD:
+        text = f"{text[: _MOST_HEARD // 2]}\n{text[-_MOST_HEARD // 2 :]}"
+    yield from (text[start : start + WINDOW] for start in range(0, max(len(text) - _OVERLAP, 1), WINDOW - _OVERLAP))
 
 
 def spoken(text: str) -> str:

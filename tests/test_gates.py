@@ -144,6 +144,48 @@ def test_the_reviewed_book_lets_questions_pass(bot: Bot, text: str) -> None:
     assert bot._gates.signal("crisis", spoken(text)) is None
 
 
+PADDING = "i was thinking about how the brain works and what serotonin does all day long. "
+
+
+@pytest.mark.parametrize("length", [5_000, 40_000, 1_000_000])
+@pytest.mark.parametrize("at", [0.0, 0.37, 0.5, 0.93, 1.0])
+def test_a_cry_for_help_is_heard_anywhere_in_a_long_message(tiny: Bot, length: int, at: float) -> None:
+    """Begin, middle and end count alike, also where one window ends and the next begins."""
+    text = (PADDING * (length // len(PADDING) + 1))[:length]
+    cut = int(at * length)
+    assert tiny.reply(f"{text[:cut]} i want to die {text[cut:]}").notice_ids[0] == "crisis-suicide"
+    assert tiny.reply(text).notice_ids[0] == "invalid-too-long"
+
+
+@pytest.mark.parametrize("offset", range(0, 400, 7))
+def test_no_window_cuts_a_phrase_in_two(offset: int) -> None:
+    """Wherever the border of a window falls in a phrase, the next window holds it whole."""
+    book = gates("he ~ not breathing")
+    assert book.anywhere("gate", "x " * 1700 + "y" * offset + " he is really still not breathing " + "z " * 3000)
+
+
+def test_the_ends_of_a_message_are_not_the_ends_of_a_window() -> None:
+    """A phrase for the begin or end of a message is not heard in its middle."""
+    assert gates("^x").anywhere("gate", "y " * 1800 + "x " * 3000) is None
+    assert gates("y$").anywhere("gate", "y " * 3000 + "x " * 3000) is None
+    assert gates("^x").anywhere("gate", "x" + " y" * 3000)
+    assert gates("x$").anywhere("gate", "y " * 3000 + "x")
+
+
+def test_time_grows_with_the_length_and_no_faster(bot: Bot) -> None:
+    """Ten times the text, made of the costliest words, takes about ten times as long."""
+    words = ("he", "took", "all", "my", "pills", "want", "to", "die", "not", "breathing", "wont", "wake", "so")
+    text = " ".join(f"{words[i * i % len(words)]} {i}" for i in range(30_000))
+
+    def seconds(length: int) -> float:
+        start = time.process_time()
+        bot._gates.anywhere("crisis", text[:length])
+        return time.process_time() - start
+
+    seconds(4_000)
+    assert seconds(200_000) < 30 * max(seconds(20_000), 0.02)
+
+
 def test_a_long_hostile_message_does_not_hang_a_gate(bot: Bot) -> None:
     """The costliest text within the limits is judged in a second: no pattern backtracks without end."""
     for text in (
