@@ -234,7 +234,9 @@ class Bot:
         return Trace(heard, evidence.signals, understood, opinions, found, decisions, reply)
 
     def _after_crisis(self, history: tuple[Turn, ...]) -> bool:
-        return any(turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user[:WINDOW])) for turn in history[-3:])
+        return any(
+            turn.kind == "crisis" or self._gates.signal("crisis", spoken(turn.user[:WINDOW])) for turn in history[-3:]
+        )
 
     def _with_shown(self, history: tuple[Turn, ...], country: str) -> tuple[Turn, ...]:
         """Fill in what was shown in the last turn where only the visitor's words are known, by asking again."""

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import metrics, service
+from app import logs, metrics, service
 from app.help_page import help_page
 from app.rates import client_address
 from knowledge.errors import GuideError
@@ -29,6 +29,7 @@ class Startup:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a start that would leave somebody in danger without words; pass on everything else."""
         if scope["type"] == "lifespan":
+            logs.configure()
             try:
                 await run_in_threadpool(service.bot)
             except GuideError as error:

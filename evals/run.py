@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app import logs
 from app.bot import utc_today
 from app.settings import Settings
 from evals.attacks import attacks
@@ -200,4 +201,5 @@ def _stop(message: str) -> typer.Exit:
 
 def main() -> None:
     """Run the command."""
+    logs.configure()
     app()

@@ -138,20 +138,23 @@ class _Reader:
             raise _refused("a second document in the file", event)
         else:
             self.value = value
-        self.lines[path] = event.start_mark.line + 1
+        self.lines[path] = _mark(event).line + 1
         return path
 
 
 def _constructed(event: yaml.ScalarEvent) -> Any:
-    tag = event.tag or _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
+    tag = event.tag or _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
     if tag == _TEXT_TAG:
         return event.value
-    node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
     try:
-        return SafeConstructor().construct_object(node)
+        return SafeConstructor().construct_object(yaml.ScalarNode(tag, event.value, _mark(event), _mark(event)))
     except ValueError as error:  # 2026-13-01 looks like a date and is none
         raise _refused(f"{event.value[:40]!r}: {error}", event) from error
 
 
 def _refused(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=_mark(event))
+
+
+def _mark(event: yaml.Event) -> Any:
+    return event.start_mark  # Any: the stubs do not know that the C parser has marks of its own

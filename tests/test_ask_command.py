@@ -78,17 +78,18 @@ def test_a_bad_line_yields_an_error_and_the_rest_go_on(run: Callable[..., Any], 
     assert first["replies"][0]["kind"] == last["replies"][0]["kind"] == "greeting"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="app/commands/ask.py: a surrogate in an id cannot be written, and ends the run",
-)
 def test_invalid_utf8_inside_a_turn_stops_nothing(run: Callable[..., Any]) -> None:
     """Bytes that are no text neither end the run nor make a line that is not JSON in UTF-8."""
     good = b'{"id": "good", "turns": ["hi"]}'
     results = jsonl(run, good, b'{"id": "bad\xff", "turns": ["how does \xff\xfe cocaine work"]}', good)
-    assert len(results) == 3
-    assert [result["id"] for result in results][::2] == ["good", "good"]
+    assert [result["id"] for result in results] == ["good", "bad\ufffd", "good"]
+
+
+def test_half_a_character_in_an_id_comes_back_as_it_was(run: Callable[..., Any]) -> None:
+    """JSON can carry a lone surrogate, UTF-8 cannot: the id goes out escaped, in a line that is UTF-8."""
+    (result,) = jsonl(run, b'{"id": "\\ud800 \xc3\xa9", "turns": ["\\udfff how does cocaine work"]}')
+    assert result["id"] == "\ud800 é"
+    assert result["replies"][0]["fact_ids"] == ["cocaine-blocks-reuptake"]
 
 
 def test_blank_lines_and_empty_conversations_are_fine(run: Callable[..., Any]) -> None:
@@ -145,11 +146,6 @@ def test_a_base_that_cannot_be_served_is_one_line(home: Path, monkeypatch: pytes
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="structlog is not configured: its log lines go to standard output, among the JSON",
-)
 def test_log_lines_do_not_mix_with_the_answers(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,4 +156,8 @@ def test_log_lines_do_not_mix_with_the_answers(
     stdin = io.TextIOWrapper(io.BytesIO(b'{"id": 1, "turns": ["how does cocaine work"]}\n'))
     monkeypatch.setattr(sys, "stdin", stdin)
     command.app(["--jsonl"], standalone_mode=False)
-    assert [line for line in capfd.readouterr().out.splitlines() if not line.startswith("{")] == []
+    captured = capfd.readouterr()
+    assert [json.loads(line)["id"] for line in captured.out.splitlines()] == [1]
+    logged = [json.loads(line) for line in captured.err.splitlines() if line.startswith("{")]
+    assert "engine_unavailable" in [line["event"] for line in logged]
+    assert all({"level", "timestamp"} <= set(line) for line in logged)

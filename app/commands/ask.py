@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from app import logs
 from app.bot import Bot, Trace, turn_of
 from app.models import Reply, Turn
 from app.settings import Settings
@@ -37,6 +38,7 @@ def ask(
     country: Annotated[str | None, typer.Option(help="whose help lines to show: us, uk, ie, ca, au, nz")] = None,
 ) -> None:
     """Entry point of the command."""
+    logs.configure()
     console = Console(stderr=True)
     if not jsonl and question is None:
         console.print('Give a question, such as: ask "what is serotonin", or use --jsonl. See ask --help.')
@@ -47,10 +49,12 @@ def ask(
         console.print(f"[red]{error}")
         raise typer.Exit(2) from error
     if jsonl:
-        lines = (raw.decode("utf-8", errors="surrogateescape") for raw in sys.stdin.buffer)
+        lines = (raw.decode("utf-8", errors="replace") for raw in sys.stdin.buffer)
         for answer in answers(lines, bot, country):
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            # Half a character, which JSON can carry and UTF-8 cannot, goes out as JSON writes it: \ud800.
+            line = json.dumps(answer, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
+            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.flush()
     elif explain:
         _explain(bot.trace(question, country=country))
     else:

@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from app import logs
 from app.bot import Bot, utc_today
 from app.commands.ask import open_bot
 from app.settings import Settings
@@ -236,4 +237,5 @@ def _print_problem(problem: Problem, formatted: str) -> None:
 
 def main() -> None:
     """Run the command."""
+    logs.configure()
     app()
