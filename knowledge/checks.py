@@ -12,6 +12,7 @@ from knowledge.signing import holds, needs_second_review, standing
 from knowledge.store import Entry, KnowledgeBase
 from knowledge.wording import (
     careful_words,
+    finished,
     food_rule,
     kind_words,
     no_instructions,
@@ -150,6 +151,7 @@ ENTRY_CHECKS: tuple[Check, ...] = (
     sign_offs,
     enough_asks,
     repeated_asks,
+    finished,
     kind_words,
     no_instructions,
     food_rule,

@@ -15,6 +15,7 @@ from knowledge.text import normal, sentences, tokens
 MAX_SENTENCE_WORDS = 25
 GRADE_ADVICE, GRADE_ERROR = 8.0, 10.0
 MAX_ABSOLUTE = 2
+UNFINISHED = "To be written"  # how a scaffold's text begins
 
 _STIGMA = re.compile(
     r"\b(addicts?|junkies?|junky|abus(?:e|er|ers|ed|ing)(?! hotline)|alcoholics?(?! anonymous)|drug users?|crackheads?|"
@@ -37,6 +38,13 @@ _FOOD = re.compile(
 _ABSOLUTE = re.compile(
     r"\b(?:always|never|all|every|only|cannot|impossible|guaranteed?|proven|completely|safe)\b", re.IGNORECASE
 )
+
+
+def finished(scope: Scope) -> Iterator[Problem]:
+    """No scaffold's text is left."""
+    for item in scope.texts():
+        if item.text.startswith(UNFINISHED):
+            yield scope.error(item.key, item.field, "unfinished", f"{item.field} is still to be written", "write it")
 
 
 def kind_words(scope: Scope) -> Iterator[Problem]:
