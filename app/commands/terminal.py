@@ -21,7 +21,7 @@ _READ = ("question", "claim", "answer", "detail", "correction", "why_wrong", "te
 class OneLineErrors(TyperGroup):
     """A group whose commands end in one clear line and exit code 2 where the project or the disk refuses."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
