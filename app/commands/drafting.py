@@ -192,13 +192,13 @@ def _deep(base: KnowledgeBase) -> tuple[tuple[Problem, ...], bool]:
     bot = running_bot()
     if bot.engine is None:
         raise KnowledgeError("the index is not available: run `knowledge index`")
-    retrieval = bot.engine.retrieval
+    index = bot.engine.retrieval.index
     scope, same = Scope(base, utc_today(), dict(base.signable())), Sameness(bot.vetted)
-    total = len(asks_of(bot.vetted, retrieval.index))
-    left_out = outcomes(bot.vetted, retrieval.index, retrieval, same)
-    found = tuple(track(left_out, "leaving each ask out", total=total, console=console, transient=True))
+    asks = asks_of(bot.vetted, index)
+    left_out = outcomes(asks, index, same)
+    found = tuple(track(left_out, "leaving each ask out", total=len(asks), console=console, transient=True))
     measured = figures(found)
-    close = tuple(close_asks(bot.vetted, retrieval.index, same, scope))
+    close = tuple(close_asks(asks, index, same, scope))
     console.print(
         f"{measured.asks} asks, each left out: own entry first {measured.first:.1%} (at least {MIN_FIRST:.0%}), "
         f"in the top three {measured.top_three:.1%} (at least {MIN_TOP_THREE:.0%})"
