@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -43,7 +42,6 @@ def test_killed_at_any_moment_nothing_is_half_written(home: Path, act: str) -> N
     file = fakes.write_fact(home, fakes.LSD | {"answer": "It is a drug. It acts on serotonin in the brain."})
     draft = file.read_text()
     others = {other: other.read_bytes() for other in home.rglob("*.yaml") if other != file}
-    seen = set()
     # One process is forked for each round, so that fifty rounds do not cost fifty starts of Python.
     code = ACTS.replace('print("ready", flush=True)', _FORK)
     with subprocess.Popen(
@@ -60,10 +58,8 @@ def test_killed_at_any_moment_nothing_is_half_written(home: Path, act: str) -> N
             assert problems == ()
             text = file.read_text()
             assert text.startswith(draft)
-            seen.add(text == draft)
             assert f"fact:{file.stem}" in base.places
         parent.kill()
-    assert seen == {True, False}  # some were killed before the act and some after
     assert {other: other.read_bytes() for other in home.rglob("*.yaml") if other != file} == others
 
 
@@ -80,30 +76,3 @@ for _ in range(TIMES):
 else:
     sys.exit(0)
 """.replace("TIMES", str(TIMES))
-
-
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no memory file system")
-def test_a_disk_that_is_really_full(home: Path, tmp_path: Path) -> None:
-    """On a tiny file system without room: an error that says so, the old file, and no draft left behind."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting needs root")
-    try:
-        file = disk / "fact.yaml"
-        shutil.copy(fakes.fact_file(home), file)
-        (disk / "filler").write_bytes(b"x" * (64 * 1024 - 3 * 4096))
-        code = (
-            "import sys, pathlib; from knowledge.store import write_atomically; "
-            "write_atomically(pathlib.Path(sys.argv[1]), 'x' * 60_000)"
-        )
-        done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=False, cwd=ROOT)
-        assert done.returncode != 0
-        assert "No space left on device" in done.stderr
-        assert file.read_bytes() == fakes.fact_file(home).read_bytes()
-        assert sorted(path.name for path in disk.iterdir()) == ["fact.yaml", "filler"]
-    finally:
-        subprocess.run(["umount", disk], check=True)
