@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from app import logs
 from app.commands.drafting import check, new, try_command
 from app.commands.publishing import export, index, stats, verify
 from app.commands.reviewing import diff, due_command, history_command, retract_command, sign_command
@@ -64,4 +65,5 @@ for _name, _function, _panel, _lines in _COMMANDS:
 
 def main() -> None:
     """Run the command."""
+    logs.configure()
     app()
