@@ -66,7 +66,7 @@ class Budget:
 
     """
 
-    refused: float = 0.03
+    refused: float = 0.045
     false_alarms: float = 0.01
     care: float = 0.05
     referred: float = 0.015
