@@ -11,6 +11,7 @@ from knowledge.signing import Vetted
 
 MAX_CHOICES = 4
 MAX_RELATED = 3
+_AS_CLOSE = 1.0  # of ranking score
 _AGAIN = 0.2  # a follow-up seldom asks for what was just shown
 _OPENINGS = {"source": ("notice:sources-below",), "insists": ("notice:standing-by-correction",)}
 
@@ -117,12 +118,14 @@ class Decider:
         if not found.candidates:
             return Decision("out_of_scope", ("notice:out-of-scope",), reason="no candidate", probability=0.0)
         thresholds = self._calibration.thresholds
-        top = found.candidates[0]
         probability = self._calibration.answers.probability(self.features(found, scope))
         reason = f"p={probability:.2f}"
         if probability >= thresholds.answer:
-            kind: Kind = "correction" if top.owner.startswith("error:") else "answer"
-            return Decision(kind, (top.owner,), self._related(found.candidates), reason=reason, probability=probability)
+            owner = self._corrected(found.candidates)
+            kind: Kind = "correction" if owner.startswith("error:") else "answer"
+            return Decision(
+                kind, (owner,), self._related(owner, found.candidates), reason=reason, probability=probability
+            )
         near = self._near(found.candidates)
         if probability >= thresholds.clarify and len(near) > 1:
             return Decision("clarify", ("notice:clarify",), near, reason=reason, probability=probability)
@@ -144,13 +147,21 @@ class Decider:
             "scope": scope,
         }
 
-    def _related(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    def _corrected(self, candidates: Sequence[Candidate]) -> str:
+        """Return what to show: the first candidate, or the known error beside it that is as close to the question.
+
+        A correction says what the fact says and names the mix-up too, so it answers both who shares it and who asks.
+        """
+        top = candidates[0]
+        beside = (c for c in candidates if c.owner.startswith("error:") and self._same(top.owner, c.owner))
+        return next((c.owner for c in beside if top.score - c.score <= _AS_CLOSE), top.owner)
+
+    def _related(self, top: str, candidates: Sequence[Candidate]) -> tuple[str, ...]:
         """Return up to three facts that follow naturally: the entry's own `related`, then its neighbours."""
-        top = candidates[0].owner
         kind, _, key = top.partition(":")
         own = self._vetted.facts[key].related if kind == "fact" else self._vetted.known_errors[key].facts
         ids = [f"fact:{k}" for k in own if k in self._vetted.facts]
-        ids += [c.owner for c in candidates[1:] if c.owner.startswith("fact:") and not self._same(top, c.owner)]
+        ids += [c.owner for c in candidates if c.owner.startswith("fact:") and not self._same(top, c.owner)]
         return tuple(i for i in dict.fromkeys(ids) if i != top)[:MAX_RELATED]
 
     def _offers(self, parts: tuple[tuple[Reading, ...], ...]) -> tuple[str, ...]:

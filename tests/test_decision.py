@@ -36,6 +36,7 @@ REFER, INJECTION = Signal("refer", "dose", "how much"), Signal("injection", "inj
 TABLE = {
     "sure": (evidence(SURE), "answer", (COCAINE,)),
     "sure of an error": (evidence(found((ERROR, 0.9))), "correction", (ERROR,)),
+    "as close to an error as to its fact": (evidence(found((LSD, 0.9), (ERROR, 0.88))), "correction", (ERROR,)),
     "two near ones": (evidence(NEAR), "clarify", ("notice:clarify",)),
     "one near one": (evidence(found((COCAINE, 0.65))), "out_of_scope", ("notice:out-of-scope-near",)),
     "far": (evidence(FAR), "out_of_scope", ("notice:out-of-scope",)),
