@@ -11,7 +11,7 @@ from knowledge.signing import Vetted
 
 MAX_CHOICES = 4
 MAX_RELATED = 3
-_AS_CLOSE = 1.0  # of ranking score
+_AS_CLOSE = 0.5  # of ranking score
 _AGAIN = 0.2  # a follow-up seldom asks for what was just shown
 _OPENINGS = {"source": ("notice:sources-below",), "insists": ("notice:standing-by-correction",)}
 
