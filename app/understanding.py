@@ -120,7 +120,8 @@ def _topic(history: Sequence[Turn], lexicon: Lexicon) -> Question | None:
     topic: Question | None = None
     for turn in history:
         question = _readings(turn.user, topic, lexicon)[0]
-        if turn.kind != "greeting" and (_names_topic(question.entities, lexicon) or len(question.words) > 2):
+        # a question outside the topic in between does not lose the thread
+        if _names_topic(question.entities, lexicon) or (topic is None and len(question.words) > _BARE):
             topic = question
     return topic
 
@@ -138,7 +139,7 @@ def _readings(text: str, topic: Question | None, lexicon: Lexicon) -> tuple[Ques
         if len(words) <= _BARE or (_SWAP.match(plain) and len(words) <= _SHORT):
             return (_swapped(alone, topic, lexicon), alone)
         return (alone, _carried(alone, topic, lexicon)) if points_back and len(words) <= _LONG else (alone,)
-    if len(words) > _LONG or not (points_back or _FOLLOW_UP.match(plain) or len(words) <= _SHORT):
+    if len(words) > _LONG or not (points_back or _FOLLOW_UP.match(plain) or len(words) <= _BARE + 1):
         return (alone,)
     return (_carried(alone, topic, lexicon), _joined(alone, topic), alone)
 
